@@ -27,8 +27,12 @@ export interface DataSource {
   readonly name: string
   /** Examples, when known without reading everything. */
   readonly size?: number
-  /** Malformed rows skipped so far, by reason (only sources that read text). */
+  /** About how many examples, when `size` is unknown: for progress bars. */
+  readonly estimatedSize?: number
+  /** Malformed rows skipped so far in the latest pass (only sources that read text). */
   readonly skipped?: number
+  /** The same, by reason. */
+  readonly skippedBy?: Readonly<Record<string, number>>
   batches(options: BatchOptions): AsyncIterable<Located>
 }
 

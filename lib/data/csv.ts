@@ -1,0 +1,115 @@
+import { DlrmError } from '../errors.js'
+import { headerCells, type LineFormat } from './delimited.js'
+import { oneOf, show, wholeNumber } from './options.js'
+import type { CategoricalColumn, DenseTransform, SchemaJson } from './schema.js'
+import type { DataSet } from './source.js'
+import { OPEN_SIZE } from './text_scan.js'
+import { type Opening, openTextFiles, type TextOptions } from './text_source.js'
+
+/** How categorical columns become indices. */
+export interface CsvEncoding {
+  /**
+   * `vocabulary` (default): the values that the training split has at least `minCount` times, all others share index 0;
+   * `hash`: modulo `size`; `id`: integers used as they are, below `size`.
+   */
+  encode?: 'vocabulary' | 'hash' | 'id'
+  /** Rows of the table: needed by `hash`; `id` counts the training split's ids without it. */
+  size?: number
+  /** For `vocabulary`; default 1. */
+  minCount?: number
+  /** One character between several values in one cell. */
+  separator?: string
+}
+
+export interface CsvOptions extends TextOptions, CsvEncoding {
+  /** Name of the label column. */
+  label: string
+  /** Names of the numeric columns (default none). */
+  dense?: readonly string[]
+  /** Names of the categorical columns (default: all that are neither label nor dense). */
+  categorical?: readonly string[]
+  /** For dense columns (default identity). */
+  transform?: DenseTransform
+  /** Encodings of single columns, over the ones above. */
+  columns?: Readonly<Record<string, CsvEncoding & { transform?: DenseTransform }>>
+  /** A validation file, instead of the training file's end. */
+  valid?: string
+  test?: string
+  /** The character between cells (default a comma). */
+  delimiter?: string
+}
+
+/**
+ * Opens a CSV file whose first line names its columns. Cells may be quoted; a record is one line. An empty cell is a missing
+ * value. By default every column has a vocabulary, built in a first pass over the training split.
+ */
+export async function openCsv(path: string, options: CsvOptions): Promise<DataSet> {
+  const { delimiter = ',', valid, test } = options
+  if (typeof delimiter !== 'string' || !/^[\t -~]$/.test(delimiter) || delimiter === '"') {
+    throw new DlrmError('ERR_ARGUMENT', `delimiter: expected one ASCII character, received ${show(delimiter)}`)
+  }
+  let schema: SchemaJson | undefined
+  return openTextFiles({
+    ...options,
+    train: path,
+    ...(valid === undefined ? {} : { valid }),
+    ...(test === undefined ? {} : { test }),
+    inspect: (file, head) => readHeader(file, head, delimiter),
+    // Drafted once, from the training file's header, whatever the order of columns in the other files.
+    draft: ({ format }) => {
+      schema ??= draft(options, delimiter, format.columns)
+      return schema
+    },
+  })
+}
+
+function readHeader(path: string, head: Buffer, delimiter: string): Opening {
+  const end = head.indexOf(10)
+  if (end < 0) throw new DlrmError('ERR_DATA', `${path}: has no header line followed by rows`)
+  const line = head
+    .toString('utf8', 0, end)
+    .replace(/^\ufeff/, '')
+    .replace(/\r$/, '')
+  const columns = headerCells(line, delimiter)
+  if (!columns) throw new DlrmError('ERR_DATA', `${path}:1: unbalanced quotes in the header`)
+  const twice = columns.find((name, i) => columns.indexOf(name) !== i)
+  if (twice !== undefined) throw new DlrmError('ERR_DATA', `${path}:1: column ${show(twice)} is named twice`)
+  const format: LineFormat = { delimiter: delimiter.charCodeAt(0), quotes: true, criteo: false, columns }
+  return { first: end + 1, format }
+}
+
+function draft(options: CsvOptions, delimiter: string, columns: readonly string[]): SchemaJson {
+  const { label, dense = [], columns: special = {} } = options
+  if (typeof label !== 'string')
+    throw new DlrmError('ERR_ARGUMENT', `label: expected a column name, received ${show(label)}`)
+  const categorical = options.categorical ?? columns.filter(name => name !== label && !dense.includes(name))
+  const stranger = Object.keys(special).find(name => !dense.includes(name) && !categorical.includes(name))
+  if (stranger !== undefined) throw new DlrmError('ERR_ARGUMENT', `columns: ${show(stranger)} is not a feature column`)
+  const encoded = categorical.map(name => encoding(name, { ...pick(options), ...special[name] }, delimiter))
+  const transform = (name: string): DenseTransform => special[name]?.transform ?? options.transform ?? 'identity'
+  const numeric = dense.map(name => ({ name, transform: transform(name) }))
+  return { version: 1, label, dense: numeric, categorical: encoded }
+}
+
+function pick({ encode, size, minCount, separator }: CsvOptions): CsvEncoding {
+  return {
+    ...(encode === undefined ? {} : { encode }),
+    ...(size === undefined ? {} : { size }),
+    ...(minCount === undefined ? {} : { minCount }),
+    ...(separator === undefined ? {} : { separator }),
+  }
+}
+
+function encoding(name: string, options: CsvEncoding, delimiter: string): CategoricalColumn {
+  const { encode = 'vocabulary', size, minCount = 1, separator } = options
+  oneOf(`encode of ${show(name)}`, encode, ['vocabulary', 'hash', 'id'])
+  if (separator === delimiter) {
+    throw new DlrmError('ERR_ARGUMENT', `separator of ${show(name)}: is the character between cells`)
+  }
+  const common = { name, ...(separator === undefined ? {} : { separator }) }
+  if (encode === 'vocabulary') {
+    return { ...common, encode, size: 1, values: [], minCount: wholeNumber(`minCount of ${show(name)}`, minCount, 1) }
+  }
+  const rows = encode === 'id' && size === undefined ? OPEN_SIZE : size
+  return { ...common, encode, size: wholeNumber(`size of ${show(name)}`, rows, 1, OPEN_SIZE) }
+}

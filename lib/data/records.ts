@@ -1,0 +1,171 @@
+import type { Bags, Batch } from './batch.js'
+import type { Schema } from './schema.js'
+import type { Position } from './source.js'
+
+/**
+ * Where an encoded row's words lie in {@link Records}: label, the dense features, then per table either one index or, when the
+ * column is multi-valued, the start and the count of its indices in the pool.
+ */
+export class Layout {
+  readonly dense: number
+  readonly tables: number
+  /** Words of a row. */
+  readonly width: number
+  /** First word of each table. */
+  readonly word: Int32Array
+  readonly multi: readonly boolean[]
+
+  constructor(schema: Schema) {
+    this.dense = schema.denseCount
+    this.tables = schema.categorical.length
+    this.multi = schema.categorical.map(column => column.separator !== undefined)
+    this.word = new Int32Array(this.tables)
+    let word = 1 + this.dense
+    for (let t = 0; t < this.tables; t++) {
+      this.word[t] = word
+      word += this.multi[t] ? 2 : 1
+    }
+    this.width = word
+  }
+}
+
+/** Encoded rows, row-major, so that taking rows in random order touches few cache lines. */
+export class Records {
+  readonly layout: Layout
+  rows = 0
+  words: Int32Array
+  /** The same memory as `words`. */
+  floats: Float32Array
+  /** Indices of multi-valued columns. */
+  pool = new Int32Array(0)
+  poolSize = 0
+
+  constructor(layout: Layout, capacity = 64) {
+    this.layout = layout
+    this.words = new Int32Array(Math.max(1, capacity) * layout.width)
+    this.floats = new Float32Array(this.words.buffer)
+  }
+
+  /** Makes room for one more row and returns its first word. The row counts once `rows` is raised. */
+  reserve(): number {
+    const base = this.rows * this.layout.width
+    if (base + this.layout.width > this.words.length) {
+      const more = new Int32Array(2 * this.words.length)
+      more.set(this.words)
+      this.words = more
+      this.floats = new Float32Array(more.buffer)
+    }
+    return base
+  }
+
+  pushIndex(index: number): void {
+    if (this.poolSize === this.pool.length) {
+      const more = new Int32Array(Math.max(64, 2 * this.pool.length))
+      more.set(this.pool)
+      this.pool = more
+    }
+    this.pool[this.poolSize++] = index
+  }
+}
+
+/** Some rows of some records, in order. */
+export interface Span {
+  records: Records
+  rows: Uint32Array
+}
+
+/** A batch as it crosses from the reading thread: one buffer, moved and not copied. */
+export interface PackedBatch {
+  size: number
+  /** dense [B,D] f32, labels [B] f32, then per table indices [B] i32, or when multi-valued offsets [B+1] i32 and indices [L] i32. */
+  buffer: ArrayBuffer
+  /** L of each table. */
+  counts: number[]
+  next: Position
+}
+
+export function packBatch(layout: Layout, spans: readonly Span[], next: Position): PackedBatch {
+  const size = spans.reduce((sum, span) => sum + span.rows.length, 0)
+  const counts = layout.multi.map((multi, t) => (multi ? countIndices(spans, layout.word[t]! + 1) : size))
+  const words = counts.reduce((sum, n, t) => sum + n + (layout.multi[t] ? size + 1 : 0), size * (layout.dense + 1))
+  const buffer = new ArrayBuffer(words * 4)
+  const ints = new Int32Array(buffer)
+  const starts = new Int32Array(layout.tables)
+  let at = size * (layout.dense + 1)
+  for (let t = 0; t < layout.tables; t++) {
+    starts[t] = at
+    at += counts[t]! + (layout.multi[t] ? size + 1 : 0)
+  }
+  let b = 0
+  for (const span of spans) {
+    packSpan(layout, span, b, size, ints, starts)
+    b += span.rows.length
+  }
+  return { size, buffer, counts, next }
+}
+
+function packSpan(
+  layout: Layout,
+  { records, rows }: Span,
+  first: number,
+  size: number,
+  ints: Int32Array,
+  starts: Int32Array,
+): void {
+  const { dense, tables, width, word, multi } = layout
+  const { words, pool } = records
+  const labels = size * dense
+  for (let i = 0; i < rows.length; i++) {
+    const b = first + i
+    const base = rows[i]! * width
+    ints[labels + b] = words[base]!
+    for (let d = 0; d < dense; d++) ints[b * dense + d] = words[base + 1 + d]!
+    for (let t = 0; t < tables; t++) {
+      const value = words[base + word[t]!]!
+      const start = starts[t]!
+      if (!multi[t]) {
+        ints[start + b] = value
+        continue
+      }
+      const count = words[base + word[t]! + 1]!
+      const offset = ints[start + b]!
+      const into = start + size + 1 + offset
+      for (let k = 0; k < count; k++) ints[into + k] = pool[value + k]!
+      ints[start + b + 1] = offset + count
+    }
+  }
+}
+
+function countIndices(spans: readonly Span[], word: number): number {
+  let count = 0
+  for (const { records, rows } of spans) {
+    const { words } = records
+    const { width } = records.layout
+    for (let i = 0; i < rows.length; i++) count += words[rows[i]! * width + word]!
+  }
+  return count
+}
+
+/** The batch in a packed buffer, as views of it. One-hot tables share their offsets. */
+export function unpackBatch(layout: Layout, packed: PackedBatch): Batch {
+  const { size, buffer, counts } = packed
+  const denseWords = size * layout.dense
+  let oneEach: Int32Array | undefined
+  let at = denseWords + size
+  const view = (words: number): Int32Array => {
+    const ints = new Int32Array(buffer, at * 4, words)
+    at += words
+    return ints
+  }
+  const tables = counts.map((count, t): Bags => {
+    if (layout.multi[t]) return { offsets: view(size + 1), indices: view(count) }
+    oneEach ??= Int32Array.from({ length: size + 1 }, (_, b) => b)
+    return { offsets: oneEach, indices: view(count) }
+  })
+  return {
+    size,
+    dense: new Float32Array(buffer, 0, denseWords),
+    tables,
+    labels: new Float32Array(buffer, denseWords * 4, size),
+  }
+}
