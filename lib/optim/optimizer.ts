@@ -1,0 +1,59 @@
+import { DlrmError } from '../errors.js'
+import type { Schedule, ScheduleJSON } from './schedule.js'
+
+/** What an optimizer is on the wire and in a saved model. */
+export interface OptimizerJSON {
+  /** The native rule, see native/optim. */
+  rule: 'sgd' | 'adagrad' | 'rowwise_adagrad' | 'adam'
+  lr: number
+  schedule?: ScheduleJSON
+  [option: string]: number | boolean | string | ScheduleJSON | undefined
+}
+
+/** What every optimizer takes. */
+export interface OptimizerOptions {
+  /** Learning rate, >= 0. */
+  lr?: number
+  /** Changes the learning rate from step to step; absent: constant. */
+  schedule?: Schedule
+}
+
+/**
+ * The options of an update rule, checked; the rule itself runs natively, and its state (momentum, sums) belongs to the compiled model.
+ * Embedding tables are updated on the rows a batch touches only, with PyTorch's semantics for sparse gradients.
+ */
+export abstract class Optimizer {
+  abstract readonly rule: OptimizerJSON['rule']
+  readonly lr: number
+  readonly schedule?: Schedule
+
+  constructor(options: OptimizerOptions, lr: number) {
+    this.lr = atLeastZero('lr', options.lr ?? lr)
+    this.schedule = options.schedule
+  }
+
+  /** The learning rate of the `step`-th update, counted from 1. */
+  lrAt(step: number): number {
+    return this.schedule ? this.schedule.lr(this.lr, step) : this.lr
+  }
+
+  /** Plain numbers: everything `optimizerFromJSON` and the native side need. */
+  toJSON(): OptimizerJSON {
+    const { rule, lr, schedule, ...options } = this
+    const json: OptimizerJSON = { rule, lr, ...(options as Record<string, number | boolean>) }
+    if (schedule) json.schedule = schedule.toJSON()
+    return json
+  }
+}
+
+/** Errors: `ERR_ARGUMENT` unless `value` is a finite number >= 0. */
+export function atLeastZero(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value
+  throw new DlrmError('ERR_ARGUMENT', `[optimizer] ${name}: expected a number >= 0, received ${value}`)
+}
+
+/** Errors: `ERR_ARGUMENT` unless `value` is a number in [0, 1). */
+export function belowOne(name: string, value: unknown): number {
+  if (atLeastZero(name, value) < 1) return value as number
+  throw new DlrmError('ERR_ARGUMENT', `[optimizer] ${name}: expected a number in [0, 1), received ${value}`)
+}
