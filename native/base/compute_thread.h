@@ -1,0 +1,19 @@
+// The one thread that runs training steps and asynchronous predictions, in the order they were submitted.
+// It owns the pool; there is one per process, whatever the number of models and Worker threads.
+#pragma once
+#include <functional>
+
+#include "base/pool.h"
+
+namespace dlrm {
+
+using ComputeJob = std::function<void(Pool&)>;
+
+// Queues a job; it must not throw. The thread starts with the first job.
+void submit(ComputeJob job);
+
+// Threads of the pool from the next job on.
+void set_threads(int threads);
+int current_threads();
+
+}  // namespace dlrm

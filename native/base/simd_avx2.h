@@ -1,0 +1,34 @@
+// Vectors of 8 floats. Include inside `namespace dlrm::avx2 { namespace {` and a DLRM_TARGET_AVX2 region: every ISA's
+// header declares the same names, so that one kernel text (ops/*/kernel.inl) serves all of them.
+
+struct Vec {
+  static constexpr int W = 8;
+  __m256 v;
+};
+
+DLRM_INLINE __m256i tail_mask(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+DLRM_INLINE Vec zero() { return {_mm256_setzero_ps()}; }
+DLRM_INLINE Vec set1(float x) { return {_mm256_set1_ps(x)}; }
+DLRM_INLINE Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+DLRM_INLINE void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
+// The first n (0 to W) elements; the rest reads as 0, is not written, and is not touched.
+DLRM_INLINE Vec load_n(const float* p, int n) { return {_mm256_maskload_ps(p, tail_mask(n))}; }
+DLRM_INLINE void store_n(float* p, Vec a, int n) { _mm256_maskstore_ps(p, tail_mask(n), a.v); }
+DLRM_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+DLRM_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+DLRM_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+DLRM_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+DLRM_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }  // a * b + c
+DLRM_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+DLRM_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
+// x where gate > 0, else 0.
+DLRM_INLINE Vec where_positive(Vec gate, Vec x) {
+  return {_mm256_and_ps(_mm256_cmp_ps(gate.v, _mm256_setzero_ps(), _CMP_GT_OQ), x.v)};
+}
+DLRM_INLINE float sum(Vec a) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}

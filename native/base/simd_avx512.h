@@ -1,0 +1,31 @@
+// Vectors of 16 floats; see simd_avx2.h. Include inside `namespace dlrm::avx512 { namespace {` and a DLRM_TARGET_AVX512 region.
+
+struct Vec {
+  static constexpr int W = 16;
+  __m512 v;
+};
+
+DLRM_INLINE __mmask16 tail_mask(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+DLRM_INLINE Vec zero() { return {_mm512_setzero_ps()}; }
+DLRM_INLINE Vec set1(float x) { return {_mm512_set1_ps(x)}; }
+DLRM_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+DLRM_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
+DLRM_INLINE Vec load_n(const float* p, int n) { return {_mm512_maskz_loadu_ps(tail_mask(n), p)}; }
+DLRM_INLINE void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, tail_mask(n), a.v); }
+DLRM_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+DLRM_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+DLRM_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+DLRM_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+DLRM_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+DLRM_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+DLRM_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+DLRM_INLINE Vec where_positive(Vec gate, Vec x) {
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(gate.v, _mm512_setzero_ps(), _CMP_GT_OQ), x.v)};
+}
+// Halves added in a fixed order: 16 -> 8 -> 4 -> 2 -> 1.
+DLRM_INLINE float sum(Vec a) {
+  const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}

@@ -1,0 +1,17 @@
+// Target regions: functions between DLRM_TARGET_AVX2 (or _AVX512) and DLRM_TARGET_END are compiled for that instruction
+// set while the file itself stays baseline, so nothing compiled for it can be linked into baseline code.
+// Inside a region: no std templates, internal linkage only. Include system and intrinsics headers before it.
+#pragma once
+
+#define DLRM_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define DLRM_TARGET_BEGIN(features) DLRM_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define DLRM_TARGET_END DLRM_PRAGMA(clang attribute pop)
+#else
+#define DLRM_TARGET_BEGIN(features) DLRM_PRAGMA(GCC push_options) DLRM_PRAGMA(GCC target(features))
+#define DLRM_TARGET_END DLRM_PRAGMA(GCC pop_options)
+#endif
+#define DLRM_TARGET_AVX2 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2")
+#define DLRM_TARGET_AVX512 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq")
+
+#define DLRM_INLINE inline __attribute__((always_inline))

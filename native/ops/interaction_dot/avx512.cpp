@@ -1,0 +1,20 @@
+#include "ops/interaction_dot/interaction_dot.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "base/target.h"
+
+DLRM_TARGET_AVX512
+namespace dlrm::avx512 {
+namespace {
+#include "base/simd_avx512.h"
+#include "ops/interaction_dot/kernel.inl"
+}  // namespace
+}  // namespace dlrm::avx512
+DLRM_TARGET_END
+
+namespace dlrm {
+const InteractionDotKernels interaction_dot_avx512 = {avx512::forward, avx512::backward};
+}
+#endif

@@ -1,0 +1,90 @@
+#include "ops/op.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace dlrm {
+
+template <class T>
+const T* Attrs::find(const char* op, const char* name, const char* expected) const {
+  asked_[name] = true;
+  const auto item = items_.find(name);
+  if (item == items_.end()) return nullptr;
+  if (const T* value = std::get_if<T>(&item->second)) return value;
+  fail(Code::argument, "[%s] %s: expected %s", op, name, expected);
+}
+
+double Attrs::number(const char* op, const char* name, double fallback) const {
+  const double* value = find<double>(op, name, "a number");
+  return value ? *value : fallback;
+}
+
+bool Attrs::flag(const char* op, const char* name, bool fallback) const {
+  const bool* value = find<bool>(op, name, "true or false");
+  return value ? *value : fallback;
+}
+
+std::string Attrs::text(const char* op, const char* name, const std::string& fallback) const {
+  const std::string* value = find<std::string>(op, name, "a string");
+  return value ? *value : fallback;
+}
+
+std::vector<double> Attrs::numbers(const char* op, const char* name) const {
+  const auto* value = find<std::vector<double>>(op, name, "an array of numbers");
+  return value ? *value : std::vector<double>();
+}
+
+std::vector<int64_t> Attrs::sizes(const char* op, const char* name) const {
+  std::vector<int64_t> sizes;
+  for (const double size : numbers(op, name)) {
+    if (!(size >= 0 && size <= 0x1p53 && size == std::floor(size)))
+      fail(Code::argument, "[%s] %s: expected integers >= 0, received %g", op, name, size);
+    sizes.push_back(static_cast<int64_t>(size));
+  }
+  return sizes;
+}
+
+std::vector<std::string> Attrs::texts(const char* op, const char* name) const {
+  const auto* value = find<std::vector<std::string>>(op, name, "an array of strings");
+  return value ? *value : std::vector<std::string>();
+}
+
+void Attrs::done(const char* op) const {
+  for (const auto& item : items_)
+    if (!asked_.count(item.first)) fail(Code::argument, "[%s] %s: no such option", op, item.first.c_str());
+}
+
+void Op::backward(const Run&) const { fail(Code::state, "this op has no backward pass"); }
+
+void MakeArgs::expect_inputs(size_t count) const {
+  if (inputs.size() != count)
+    fail(Code::shape, "[%s] %s: expected %zu inputs, received %zu", op, name.c_str(), count, inputs.size());
+}
+
+const ValueSpec& MakeArgs::matrix(size_t i, int64_t cols) const {
+  const ValueSpec& spec = inputs[i];
+  if (spec.tables) fail(Code::shape, "[%s] %s: input %zu: expected a matrix, received bags", op, name.c_str(), i);
+  if (cols >= 0 && spec.cols != cols)
+    fail(Code::shape, "[%s] %s: input %zu: expected %lld columns, received %lld", op, name.c_str(), i,
+         static_cast<long long>(cols), static_cast<long long>(spec.cols));
+  return spec;
+}
+
+const ValueSpec& MakeArgs::bags(size_t i) const {
+  if (!inputs[i].tables) fail(Code::shape, "[%s] %s: input %zu: expected bags, received a matrix", op, name.c_str(), i);
+  return inputs[i];
+}
+
+std::unique_ptr<Op> make_op(const std::string& op, MakeArgs args) {
+  for (const OpDef& def : registry()) {
+    if (op != def.name) continue;
+    args.op = def.name;
+    auto made = def.make(args);
+    args.attrs.done(def.name);
+    return made;
+  }
+  fail(Code::argument, "op: there is no op \"%s\"", op.c_str());
+}
+
+}  // namespace dlrm

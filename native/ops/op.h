@@ -1,0 +1,158 @@
+// What an op is. The graph, the bindings, the test harness and the benchmark know ops only through this header and the
+// registry; an op is one folder and one registry line.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/isa.h"
+#include "base/pool.h"
+#include "base/view.h"
+
+namespace dlrm {
+
+// Named options as they come from JavaScript. make() reads what it knows, then calls done().
+class Attrs {
+ public:
+  using Value = std::variant<double, bool, std::string, std::vector<double>, std::vector<std::string>>;
+  Attrs() = default;
+  Attrs(std::initializer_list<std::pair<const std::string, Value>> items) : items_(items) {}
+  void set(const std::string& name, Value value) { items_[name] = std::move(value); }
+
+  // The value, or the fallback if absent. Throw ERR_ARGUMENT "[op] name: expected ..." for another type.
+  double number(const char* op, const char* name, double fallback) const;
+  bool flag(const char* op, const char* name, bool fallback) const;
+  std::string text(const char* op, const char* name, const std::string& fallback) const;
+  std::vector<double> numbers(const char* op, const char* name) const;   // empty if absent
+  std::vector<int64_t> sizes(const char* op, const char* name) const;    // integers >= 0; empty if absent
+  std::vector<std::string> texts(const char* op, const char* name) const;
+  // Throws ERR_ARGUMENT if an item was never asked for.
+  void done(const char* op) const;
+
+ private:
+  template <class T>
+  const T* find(const char* op, const char* name, const char* expected) const;
+  std::map<std::string, Value> items_;
+  mutable std::map<std::string, bool> asked_;
+};
+
+// The sparse input of T tables at run time (binding/ has checked it). Lookup i of table t belongs to example b when
+// offsets[t][b] <= i < offsets[t][b+1].
+struct Bags {
+  int64_t tables = 0;
+  const int32_t* const* offsets = nullptr;  // [T] -> [B+1], never decreasing, first 0, last L
+  const int32_t* const* indices = nullptr;  // [T] -> [L], in [0, R)
+  const float* const* weights = nullptr;    // null, or [T] -> [L] or null: per-sample weights
+  int64_t lookups(int64_t t, int64_t batch) const { return offsets[t][batch]; }
+  int64_t total_lookups(int64_t batch) const {
+    int64_t total = 0;
+    for (int64_t t = 0; t < tables; ++t) total += lookups(t, batch);
+    return total;
+  }
+};
+
+// What flows along an edge of the graph: a matrix, or the bags of T tables.
+struct Value {
+  View view;
+  const Bags* bags = nullptr;
+};
+
+constexpr int64_t kPerExample = -1;  // rows = B, known at each call
+
+struct ValueSpec {
+  int64_t rows = kPerExample;
+  int64_t cols = 0;    // of a matrix
+  int64_t tables = 0;  // > 0: bags, not a matrix
+  DType dtype = DType::f32;
+};
+
+struct Init {
+  enum Kind { zeros, ones, uniform, normal } kind = zeros;
+  double a = 0, b = 0;  // uniform in [a, b); normal with mean a, deviation b
+};
+
+struct ParamSpec {
+  std::string name;           // full name as in state(), e.g. "bot_l.0.weight"
+  std::vector<int64_t> dims;  // [rows, cols] or [n] (a View of 1 x n)
+  Init init;
+  bool sparse = false;  // an embedding table: no dense gradient, updated by embedding_update
+};
+
+// Parameters updated by one embedding_update call after the node's backward.
+struct SparseUpdate {
+  std::vector<int> params;  // indices into Op::params, one per table
+  int64_t width;            // E
+  std::string mode;         // sum, mean, max: how a bag's gradient reaches its rows
+  bool per_lookup = false;  // gradient is Run::dlookup (one number per lookup, width 1) instead of dout[0]
+};
+
+struct Cost {
+  double flops = 0, bytes = 0;  // bytes: least traffic to and from memory
+};
+
+// One call of one op. Views point into the arena or the caller's buffers; absent ones are null.
+struct Run {
+  int64_t batch = 0;
+  Pool* pool = nullptr;  // null: serial
+  const Value* in = nullptr;
+  const View* out = nullptr;
+  const View* params = nullptr;
+  const View* saved = nullptr;
+  float* packed = nullptr;        // what prepare() made of the parameters
+  const View* dout = nullptr;     // gradients of the outputs; null data: none flows
+  const View* din = nullptr;      // gradients of the inputs, to be written; null data: not wanted
+  const View* dparams = nullptr;  // gradients of the dense parameters, to be written
+  float* dlookup = nullptr;       // gradients of the per-sample weights [sum of L], table after table, to be written
+  void* scratch = nullptr;        // scratch_bytes(run)
+  double lr = 0;                  // update ops: learning rate of this step
+  int64_t step = 0;               // update ops: number of this step, from 1
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  std::vector<ValueSpec> outputs;
+  std::vector<ValueSpec> saved;  // written by forward, read by backward and by sparse updates
+  std::vector<ParamSpec> params;
+  std::vector<SparseUpdate> sparse_updates;
+  int64_t packed_floats = 0;
+  // Does backward read the values of these? (Gradients aside.) The memory plan keeps alive only what is read.
+  bool backward_reads_inputs = true, backward_reads_outputs = true;
+  bool differentiable = true;  // false: no backward (update ops, metrics)
+
+  virtual void prepare(const Run&) const {}  // params -> packed; called after parameters have changed
+  virtual void forward(const Run& run) const = 0;
+  virtual void backward(const Run& run) const;
+  // Bytes of Run::scratch either pass needs for this batch and these bags.
+  virtual size_t scratch_bytes(const Run&) const { return 0; }
+  virtual bool wants_dlookup(const Run&) const { return false; }
+  virtual Cost cost(const Run& run, bool backward) const = 0;
+};
+
+struct MakeArgs {
+  const char* op;           // for messages
+  std::string name;         // node name, prefix of its parameters
+  Attrs attrs;
+  std::vector<ValueSpec> inputs;
+  Isa isa = Isa::scalar;
+
+  // Throw ERR_SHAPE naming both sides unless there are `count` inputs / input i is a matrix (of these columns) / bags.
+  void expect_inputs(size_t count) const;
+  const ValueSpec& matrix(size_t i, int64_t cols = -1) const;
+  const ValueSpec& bags(size_t i) const;
+};
+
+struct OpDef {
+  const char* name;
+  std::unique_ptr<Op> (*make)(const MakeArgs&);  // infers shapes; throws Error
+};
+
+const std::vector<OpDef>& registry();
+// Throws ERR_ARGUMENT for an unknown name.
+std::unique_ptr<Op> make_op(const std::string& op, MakeArgs args);
+
+}  // namespace dlrm

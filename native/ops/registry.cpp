@@ -1,0 +1,12 @@
+#include "ops/registry.h"
+
+namespace dlrm {
+
+const std::vector<OpDef>& registry() {
+  static const std::vector<OpDef> ops = {
+      {"interaction_dot", make_interaction_dot},
+  };
+  return ops;
+}
+
+}  // namespace dlrm

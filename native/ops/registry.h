@@ -1,0 +1,15 @@
+// The factories that registry.cpp lists. A new op adds its line here and there.
+#pragma once
+#include "ops/op.h"
+
+#if defined(__x86_64__)
+#define DLRM_X86(kernels) kernels
+#else
+#define DLRM_X86(kernels) nullptr
+#endif
+
+namespace dlrm {
+
+std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
+
+}  // namespace dlrm
