@@ -36,7 +36,10 @@ requireTools()
 const buildDir = resolve(root, options['build-dir'])
 const defines = [
   ...options.define,
-  ...(process.env.DLRM_CMAKE_ARGS ?? '').split(/\s+/).filter(Boolean).map(arg => arg.replace(/^-D/, '')),
+  ...(process.env.DLRM_CMAKE_ARGS ?? '')
+    .split(/\s+/)
+    .filter(Boolean)
+    .map(arg => arg.replace(/^-D/, '')),
 ]
 if (options.werror) defines.push('DLRM_WERROR=ON')
 if (options.tests) defines.push('DLRM_NATIVE_TESTS=ON')
