@@ -1,0 +1,75 @@
+#include "exec/batch.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace dlrm {
+namespace {
+
+long long ll(int64_t x) { return static_cast<long long>(x); }
+
+void check_finite(const std::vector<float>& values, const char* what) {
+  float sum = 0;  // x * 0 is 0 for finite x and NaN otherwise: one pass that vectorises
+  for (const float x : values) sum += x * 0.0f;
+  if (sum == 0) return;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i])) fail(Code::value, "[batch] %s: expected finite numbers, received %g at position %zu", what, values[i], i);
+}
+
+void check_table(const Batch::Table& table, int64_t batch, int64_t rows, const char* name) {
+  const auto& offsets = table.offsets;
+  const auto lookups = static_cast<int64_t>(table.indices.size());
+  if (static_cast<int64_t>(offsets.size()) != batch + 1)
+    fail(Code::shape, "[embedding_bag] offsets: table \"%s\": expected B + 1 = %lld or B offsets, received %zu", name, ll(batch + 1), offsets.size());
+  if (offsets[0] != 0) fail(Code::offsets, "[embedding_bag] offsets: table \"%s\": the first must be 0, received %d", name, offsets[0]);
+  for (int64_t b = 0; b < batch; ++b)
+    if (offsets[b + 1] < offsets[b])
+      fail(Code::offsets, "[embedding_bag] offsets: table \"%s\": must not decrease, received %d then %d at position %lld", name, offsets[b],
+           offsets[b + 1], ll(b + 1));
+  if (offsets[batch] != lookups)
+    fail(Code::offsets, "[embedding_bag] offsets: table \"%s\": the last must be L = %lld indices, received %d", name, ll(lookups), offsets[batch]);
+  if (table.weighted && static_cast<int64_t>(table.weights.size()) != lookups)
+    fail(Code::shape, "[embedding_bag] weights: table \"%s\": expected L = %lld, received %zu", name, ll(lookups), table.weights.size());
+  if (table.weighted) check_finite(table.weights, "weights");
+  uint32_t highest = 0;  // a negative index is a large unsigned one
+  for (const int32_t index : table.indices) highest = static_cast<uint32_t>(index) > highest ? static_cast<uint32_t>(index) : highest;
+  if (lookups == 0 || highest < static_cast<uint64_t>(rows)) return;
+  for (int64_t i = 0; i < lookups; ++i)
+    if (static_cast<uint32_t>(table.indices[i]) >= static_cast<uint64_t>(rows))
+      fail(Code::index, "[embedding_bag] indices: table \"%s\" has R = %lld rows, received index %d at position %lld", name, ll(rows),
+           table.indices[i], ll(i));
+}
+
+}  // namespace
+
+void Batch::check(const InputSpec& inputs, bool need_labels) const {
+  if (static_cast<int64_t>(dense.size()) != size * inputs.dense)
+    fail(Code::shape, "[batch] dense: expected B x D = %lld x %lld = %lld numbers, received %zu", ll(size), ll(inputs.dense), ll(size * inputs.dense),
+         dense.size());
+  if (tables.size() != inputs.rows.size())
+    fail(Code::shape, "[batch] tables: expected T = %zu, received %zu", inputs.rows.size(), tables.size());
+  if (need_labels && labels.empty() && size > 0) fail(Code::shape, "[batch] labels: needed here, received none");
+  if (!labels.empty() && static_cast<int64_t>(labels.size()) != size)
+    fail(Code::shape, "[batch] labels: expected B = %lld, received %zu", ll(size), labels.size());
+  check_finite(dense, "dense");
+  check_finite(labels, "labels");
+  for (size_t t = 0; t < tables.size(); ++t) check_table(tables[t], size, inputs.rows[t], inputs.table_names[t].c_str());
+}
+
+void Batch::seal() {
+  const size_t count = tables.size();
+  offsets_.resize(count);
+  indices_.resize(count);
+  weights_.resize(count);
+  bool weighted = false;
+  for (size_t t = 0; t < count; ++t) {
+    offsets_[t] = tables[t].offsets.data();
+    indices_[t] = tables[t].indices.data();
+    weights_[t] = tables[t].weighted ? tables[t].weights.data() : nullptr;
+    weighted |= tables[t].weighted;
+  }
+  bags_ = {static_cast<int64_t>(count), offsets_.data(), indices_.data(), weighted ? weights_.data() : nullptr};
+}
+
+}  // namespace dlrm

@@ -1,0 +1,94 @@
+#include "exec/graph.h"
+
+#include <map>
+#include <set>
+
+#include "base/error.h"
+
+namespace dlrm {
+namespace {
+
+class ValueNames {
+ public:
+  int add(const std::string& name, int id) {
+    if (!ids_.emplace(name, id).second) fail(Code::argument, "[graph] the value \"%s\" is defined twice", name.c_str());
+    return id;
+  }
+  int find(const std::string& name, const std::string& user) const {
+    const auto found = ids_.find(name);
+    if (found == ids_.end())
+      fail(Code::argument, "[graph] %s: there is no value \"%s\" before it", user.c_str(), name.c_str());
+    return found->second;
+  }
+
+ private:
+  std::map<std::string, int> ids_;
+};
+
+}  // namespace
+
+Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
+  ValueNames names;
+  const auto tables = static_cast<int64_t>(inputs.rows.size());
+  values = {{kPerExample, inputs.dense}, {kPerExample, 0, tables}, {kPerExample, 1}};
+  names.add("dense", kDense);
+  names.add("tables", kTables);
+  names.add("labels", kLabels);
+  std::set<std::string> param_names;
+  for (const NodeSpec& node_spec : spec.nodes) {
+    Node node;
+    node.name = node_spec.name;
+    MakeArgs args;
+    args.name = node_spec.name;
+    args.attrs = node_spec.attrs;
+    args.isa = isa;
+    for (const std::string& input : node_spec.inputs) {
+      node.inputs.push_back(names.find(input, node_spec.name));
+      args.inputs.push_back(values[node.inputs.back()]);
+    }
+    node.op = make_op(node_spec.op, std::move(args));
+    if (node_spec.outputs.size() != node.op->outputs.size())
+      fail(Code::shape, "[graph] %s: %s has %zu outputs, received %zu names", node.name.c_str(), node_spec.op.c_str(),
+           node.op->outputs.size(), node_spec.outputs.size());
+    for (size_t i = 0; i < node_spec.outputs.size(); ++i) {
+      node.outputs.push_back(names.add(node_spec.outputs[i], static_cast<int>(values.size())));
+      values.push_back(node.op->outputs[i]);
+    }
+    for (const ParamSpec& param : node.op->params) {
+      if (!param_names.insert(param.name).second)
+        fail(Code::argument, "[graph] the parameter \"%s\" is defined twice", param.name.c_str());
+      node.params.push_back(static_cast<int>(params.size()));
+      params.push_back(param);
+    }
+    nodes.push_back(std::move(node));
+  }
+  loss = names.find(spec.loss, "loss");
+  prediction = names.find(spec.prediction, "prediction");
+  if (values[loss].rows != 1 || values[loss].cols != 1) fail(Code::shape, "[graph] the loss must be one number");
+  if (values[prediction].rows != kPerExample || values[prediction].cols != 1)
+    fail(Code::shape, "[graph] the prediction must be one number per example");
+}
+
+std::vector<bool> Graph::needed_for(const std::vector<int>& targets) const {
+  std::vector<bool> value(values.size()), node(nodes.size());
+  for (const int target : targets) value[target] = true;
+  for (size_t n = nodes.size(); n-- > 0;) {
+    for (const int output : nodes[n].outputs) node[n] = node[n] || value[output];
+    if (node[n])
+      for (const int input : nodes[n].inputs) value[input] = true;
+  }
+  return node;
+}
+
+std::vector<bool> Graph::gradient_flows() const {
+  std::vector<bool> flows(values.size());
+  for (const Node& node : nodes) {
+    bool any = !node.params.empty();
+    for (const int input : node.inputs) any = any || flows[input];
+    if (any && node.op->differentiable)
+      for (const int output : node.outputs) flows[output] = true;
+  }
+  return flows;
+}
+
+}  // namespace dlrm

@@ -1,0 +1,50 @@
+// A model as data: nodes in the order the data flows. Building a Graph infers every shape once; an impossible one throws.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/batch.h"
+#include "ops/op.h"
+
+namespace dlrm {
+
+struct NodeSpec {
+  std::string op, name;
+  std::vector<std::string> inputs, outputs;  // value names
+  Attrs attrs;
+};
+
+// Values "dense" [B,D], "tables" (bags) and "labels" [B,1] exist from the start.
+struct GraphSpec {
+  InputSpec inputs;
+  std::vector<NodeSpec> nodes;
+  std::string loss, prediction;  // value names: [1,1] and [B,1]
+};
+
+struct Node {
+  std::string name;
+  std::unique_ptr<Op> op;
+  std::vector<int> inputs, outputs;  // value ids
+  std::vector<int> params;           // ids into Graph::params
+};
+
+class Graph {
+ public:
+  static constexpr int kDense = 0, kTables = 1, kLabels = 2;  // ids of the input values
+
+  Graph(const GraphSpec& spec, Isa isa);
+
+  InputSpec inputs;
+  std::vector<Node> nodes;
+  std::vector<ValueSpec> values;
+  std::vector<ParamSpec> params;
+  int loss, prediction;
+
+  // needed[n]: node n must run to compute the targets.
+  std::vector<bool> needed_for(const std::vector<int>& targets) const;
+  // flows[v]: a gradient of value v leads to a parameter.
+  std::vector<bool> gradient_flows() const;
+};
+
+}  // namespace dlrm

@@ -1,0 +1,351 @@
+#include "exec/program.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace dlrm {
+namespace {
+
+// Fills a tensor from its Init; `stream` separates the tensors of one model.
+void initialise(const Init& init, View view, Philox random, uint64_t stream) {
+  float* data = view.f32();
+  const int64_t n = view.rows * view.cols;
+  if (init.kind == Init::zeros) return;
+  for (int64_t i = 0; i < n; i += 4) {
+    const Philox::Block block = random(static_cast<uint64_t>(i / 4), stream);
+    float four[4];
+    for (int k = 0; k < 4; k += 2) {
+      if (init.kind == Init::normal) {
+        normal_pair(block.v[k], block.v[k + 1], four + k);
+        for (int j = k; j < k + 2; ++j) four[j] = static_cast<float>(init.a + init.b * four[j]);
+      } else {
+        for (int j = k; j < k + 2; ++j)
+          four[j] = init.kind == Init::ones ? 1.0f : static_cast<float>(init.a + (init.b - init.a) * uniform01(block.v[j]));
+      }
+    }
+    for (int64_t k = 0; k < 4 && i + k < n; ++k) data[i + k] = four[k];
+  }
+}
+
+void check_span(const Tensor& tensor, int64_t start, int64_t count) {
+  if (start < 0 || count < 0 || start + count > tensor.size())
+    fail(Code::shape, "[state] %s has %lld elements, received start %lld and count %lld", tensor.spec.name.c_str(),
+         static_cast<long long>(tensor.size()), static_cast<long long>(start), static_cast<long long>(count));
+}
+
+void add_into(const View& to, const View& from, Pool* pool) {
+  for_chunks(pool, to.rows, static_cast<double>(to.rows * to.cols), [&](int64_t r) {
+    for (int64_t c = 0; c < to.cols; ++c) to.row(r)[c] += from.row(r)[c];
+  });
+}
+
+}  // namespace
+
+// The views of one node's slots for the batch size bound last.
+struct Program::NodeViews {
+  std::vector<Value> in;
+  std::vector<View> out, saved, dout, din, din_extra, dparams;
+};
+
+struct Program::Execution {
+  Execution(const Graph& graph, Mode mode, int64_t max_batch) : plan(graph, mode, max_batch), arena(plan.arena_bytes) {
+    nodes.resize(graph.nodes.size());
+    values.resize(graph.values.size());
+    dlookup.resize(graph.nodes.size());
+  }
+
+  View view(int slot, int64_t batch) const {
+    if (slot < 0) return {};
+    const Slot& s = plan.slots[slot];
+    return {arena.data() + s.offset, s.spec.dtype, s.rows(batch), s.spec.cols, s.spec.cols};
+  }
+
+  Plan plan;
+  Buffer arena;
+  int64_t batch = -1;  // what the views are for
+  std::vector<NodeViews> nodes;
+  std::vector<Value> values;
+  std::vector<Buffer> dlookup;  // per node: gradients of the per-sample weights
+};
+
+Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, isa), isa_(isa), seed_(seed) {
+  for (const ParamSpec& param : graph_.params) add_param(param, false, params_);
+  for (const Node& node : graph_.nodes) {
+    node_params_.emplace_back();
+    for (const int param : node.params) node_params_.back().push_back(params_[param]->view);
+    packed_.emplace_back(static_cast<size_t>(node.op->packed_floats) * sizeof(float));
+  }
+}
+
+Program::~Program() = default;
+
+void Program::add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to) {
+  auto tensor = std::make_unique<Tensor>();
+  tensor->spec = spec;
+  tensor->is_state = is_state;
+  const int64_t rows = spec.dims.size() == 2 ? spec.dims[0] : 1, cols = spec.dims.back();
+  tensor->memory.reserve(static_cast<size_t>(rows * cols) * sizeof(float));
+  tensor->view = {tensor->memory.data(), DType::f32, rows, cols, cols};
+  initialise(spec.init, tensor->view, Philox{seed_}, to.size());
+  to.push_back(std::move(tensor));
+}
+
+std::vector<const Tensor*> Program::tensors() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<const Tensor*> all;
+  for (const auto& tensor : params_) all.push_back(tensor.get());
+  for (const auto& tensor : states_) all.push_back(tensor.get());
+  return all;
+}
+
+void Program::read(size_t index, int64_t start, int64_t count, float* to) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Tensor& tensor = index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
+  check_span(tensor, start, count);
+  memcpy(to, tensor.view.f32() + start, static_cast<size_t>(count) * sizeof(float));
+}
+
+void Program::write(size_t index, int64_t start, int64_t count, const float* from) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Tensor& tensor = index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
+  check_span(tensor, start, count);
+  memcpy(tensor.view.f32() + start, from, static_cast<size_t>(count) * sizeof(float));
+  packed_is_stale_ = true;
+}
+
+void Program::add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params) {
+  update.op = make_op(op, args);
+  for (const int param : params) update.params.push_back(params_[param]->view);
+  for (size_t i = params.size(); i < update.op->params.size(); ++i) {
+    add_param(update.op->params[i], true, states_);
+    update.params.push_back(states_.back()->view);
+  }
+  updates_.push_back(std::move(update));
+}
+
+void Program::compile(const Attrs& optimizer, int64_t max_batch) {
+  if (max_batch < 1) fail(Code::argument, "[compile] maxBatch: expected an integer >= 1, received %lld", static_cast<long long>(max_batch));
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto execution = std::make_unique<Execution>(graph_, Mode::train, max_batch);
+  updates_.clear();
+  states_.clear();
+  max_batch_ = 0;
+  std::vector<int> dense;
+  std::vector<std::string> dense_names;
+  std::vector<double> dense_sizes;
+  for (size_t p = 0; p < params_.size(); ++p) {
+    if (params_[p]->spec.sparse) continue;
+    dense.push_back(static_cast<int>(p));
+    dense_names.push_back(params_[p]->spec.name);
+    dense_sizes.push_back(static_cast<double>(params_[p]->size()));
+  }
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    for (const SparseUpdate& sparse : node.op->sparse_updates) {
+      MakeArgs args;
+      args.name = node.name;
+      args.isa = isa_;
+      args.attrs = optimizer;
+      std::vector<int> params;
+      std::vector<std::string> names;
+      std::vector<double> rows;
+      for (const int p : sparse.params) {
+        params.push_back(node.params[p]);
+        names.push_back(params_[params.back()]->spec.name);
+        rows.push_back(static_cast<double>(params_[params.back()]->size() / sparse.width));
+      }
+      args.attrs.set("names", names);
+      args.attrs.set("rows", rows);
+      args.attrs.set("width", static_cast<double>(sparse.width));
+      args.attrs.set("mode", sparse.mode);
+      args.attrs.set("per_lookup", sparse.per_lookup);
+      args.inputs = {{kPerExample, 0, static_cast<int64_t>(params.size())},
+                     {kPerExample, sparse.per_lookup ? 1 : sparse.width * static_cast<int64_t>(params.size())}};
+      for (const ValueSpec& saved : node.op->saved) args.inputs.push_back(saved);
+      Update update;
+      update.node = static_cast<int>(n);
+      update.sparse = &sparse;
+      add_update(std::move(update), args, "embedding_update", params);
+    }
+  }
+  if (!dense.empty()) {
+    MakeArgs args;
+    args.name = "dense";
+    args.isa = isa_;
+    args.attrs = optimizer;
+    args.attrs.set("names", dense_names);
+    args.attrs.set("sizes", dense_sizes);
+    add_update({}, args, "dense_update", dense);
+  }
+  executions_[static_cast<int>(Mode::train)] = std::move(execution);
+  max_batch_ = max_batch;
+}
+
+Program::Execution& Program::execution(Mode mode, int64_t batch) {
+  auto& execution = executions_[static_cast<int>(mode)];
+  if (!execution || execution->plan.max_batch < batch) execution = std::make_unique<Execution>(graph_, mode, batch);
+  return *execution;
+}
+
+void Program::bind(Execution& e, const Batch& batch) {
+  e.values[Graph::kDense].view = {const_cast<float*>(batch.dense.data()), DType::f32, batch.size, graph_.inputs.dense, graph_.inputs.dense};
+  e.values[Graph::kTables].bags = &batch.bags();
+  e.values[Graph::kLabels].view = {const_cast<float*>(batch.labels.data()), DType::f32, batch.size, 1, 1};
+  const bool same = e.batch == batch.size;
+  e.batch = batch.size;
+  for (size_t n = 0; n < e.nodes.size(); ++n) {
+    const NodeSlots& slots = e.plan.nodes[n];
+    if (!slots.runs) continue;
+    NodeViews& views = e.nodes[n];
+    const Node& node = graph_.nodes[n];
+    const auto fill = [&](const std::vector<int>& ids, std::vector<View>& to) {
+      to.resize(ids.size());
+      for (size_t i = 0; i < ids.size(); ++i) to[i] = e.view(ids[i], batch.size);
+    };
+    if (!same) {
+      fill(slots.out, views.out);
+      fill(slots.saved, views.saved);
+      fill(slots.dout, views.dout);
+      fill(slots.din, views.din);
+      fill(slots.din_extra, views.din_extra);
+      fill(slots.dparams, views.dparams);
+      for (size_t i = 0; i < node.outputs.size(); ++i) e.values[node.outputs[i]].view = views.out[i];
+      for (size_t i = 0; i < views.din.size(); ++i)
+        if (views.din_extra[i]) std::swap(views.din[i], views.din_extra[i]);  // din: where the op writes; din_extra: the sum
+    }
+    views.in.resize(node.inputs.size());
+    for (size_t i = 0; i < node.inputs.size(); ++i) views.in[i] = e.values[node.inputs[i]];
+  }
+}
+
+Run Program::run_of(Execution& e, size_t n, Pool* pool) {
+  NodeViews& views = e.nodes[n];
+  Run run;
+  run.batch = e.batch;
+  run.pool = pool;
+  run.in = views.in.data();
+  run.out = views.out.data();
+  run.params = node_params_[n].data();
+  run.saved = views.saved.data();
+  run.packed = packed_[n].as<float>();
+  run.dout = views.dout.data();
+  run.din = views.din.data();
+  run.dparams = views.dparams.data();
+  return run;
+}
+
+void* Program::scratch_for(const Op& op, const Run& run) {
+  scratch_.reserve(op.scratch_bytes(run));
+  return scratch_.data();
+}
+
+void Program::prepare(Pool* pool) {
+  if (!packed_is_stale_) return;
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if (!graph_.nodes[n].op->packed_floats) continue;
+    Run run;
+    run.pool = pool;
+    run.params = node_params_[n].data();
+    run.packed = packed_[n].as<float>();
+    graph_.nodes[n].op->prepare(run);
+  }
+  packed_is_stale_ = false;
+}
+
+void Program::forward(Execution& e, Pool* pool) {
+  for (size_t n = 0; n < e.nodes.size(); ++n) {
+    if (!e.plan.nodes[n].runs) continue;
+    Run run = run_of(e, n, pool);
+    run.scratch = scratch_for(*graph_.nodes[n].op, run);
+    graph_.nodes[n].op->forward(run);
+  }
+}
+
+void Program::backward(Execution& e, Pool* pool) {
+  *e.view(e.plan.loss_gradient, e.batch).f32() = 1;
+  for (size_t n = e.nodes.size(); n-- > 0;) {
+    if (!e.plan.nodes[n].runs_backward) continue;
+    const Op& op = *graph_.nodes[n].op;
+    Run run = run_of(e, n, pool);
+    if (op.wants_dlookup(run)) {
+      e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups(e.batch)) * sizeof(float));
+      run.dlookup = e.dlookup[n].as<float>();
+    }
+    run.scratch = scratch_for(op, run);
+    op.backward(run);
+    NodeViews& views = e.nodes[n];
+    for (size_t i = 0; i < views.din.size(); ++i)
+      if (views.din_extra[i]) add_into(views.din_extra[i], views.din[i], pool);
+  }
+}
+
+void Program::update(Execution& e, double lr, int64_t number, Pool* pool) {
+  for (Update& update : updates_) {
+    Run run;
+    run.batch = e.batch;
+    run.pool = pool;
+    run.params = update.params.data();
+    run.lr = lr;
+    run.step = number;
+    std::vector<Value> in;
+    std::vector<View> dparams;
+    if (update.node >= 0) {
+      const NodeViews& views = e.nodes[update.node];
+      in.push_back(views.in[0]);
+      View gradient = views.dout[0];
+      if (update.sparse->per_lookup) {
+        const int64_t lookups = views.in[0].bags->total_lookups(e.batch);
+        gradient = {e.dlookup[update.node].data(), DType::f32, lookups, 1, 1};
+      }
+      in.push_back({gradient, nullptr});
+      for (const View& saved : views.saved) in.push_back({saved, nullptr});
+    } else {
+      for (size_t n = 0; n < e.nodes.size(); ++n)
+        for (size_t p = 0; p < graph_.nodes[n].params.size(); ++p)
+          if (!graph_.params[graph_.nodes[n].params[p]].sparse) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[p]);
+    }
+    run.in = in.data();
+    run.dparams = dparams.data();
+    run.scratch = scratch_for(*update.op, run);
+    update.op->forward(run);
+  }
+  packed_is_stale_ = true;
+}
+
+double Program::step(const Batch& batch, double lr, int64_t number, Pool* pool) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!max_batch_) fail(Code::state, "[step] the model is not compiled: call compile({ optimizer, maxBatch }) first");
+  if (batch.size < 1) fail(Code::shape, "[step] the batch is empty");
+  if (batch.size > max_batch_)
+    fail(Code::shape, "[step] the batch has %lld examples, the model was compiled for at most %lld", static_cast<long long>(batch.size),
+         static_cast<long long>(max_batch_));
+  Execution& e = execution(Mode::train, max_batch_);
+  bind(e, batch);
+  prepare(pool);
+  forward(e, pool);
+  const double loss = *e.values[graph_.loss].view.f32();
+  backward(e, pool);
+  update(e, lr, number, pool);
+  return loss;
+}
+
+double Program::infer(Mode mode, const Batch& batch, float* out, Pool* pool) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (batch.size == 0) return NAN;
+  Execution& e = execution(mode, batch.size);
+  bind(e, batch);
+  prepare(pool);
+  forward(e, pool);
+  const View& p = e.values[graph_.prediction].view;
+  for (int64_t b = 0; b < batch.size; ++b) out[b] = *p.row(b);
+  return mode == Mode::predict ? 0 : *e.values[graph_.loss].view.f32();
+}
+
+void Program::predict(const Batch& batch, float* out, Pool* pool) { infer(Mode::predict, batch, out, pool); }
+
+double Program::evaluate(const Batch& batch, float* out, Pool* pool) { return infer(Mode::evaluate, batch, out, pool); }
+
+}  // namespace dlrm

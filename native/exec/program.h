@@ -1,0 +1,88 @@
+// A graph with its parameters: predict, evaluate, step. One call at a time (a mutex); results are bitwise the same with
+// any number of threads.
+#pragma once
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/memory.h"
+#include "exec/graph.h"
+#include "exec/plan.h"
+
+namespace dlrm {
+
+struct Tensor {
+  ParamSpec spec;
+  Buffer memory;
+  View view;
+  bool is_state = false;  // an optimizer's, not the model's
+  int64_t size() const { return view.rows * view.cols; }
+};
+
+class Program {
+ public:
+  // Parameters are initialised as their specs say from the counter-based generator with key `seed`.
+  Program(const GraphSpec& spec, Isa isa, uint64_t seed);
+
+  const InputSpec& inputs() const { return graph_.inputs; }
+  Isa isa() const { return isa_; }
+
+  // Parameters in graph order, then the optimizer's state. Indices stay valid until compile().
+  std::vector<const Tensor*> tensors() const;
+  // Copy `count` floats from or to tensor `index`, starting at element `start`. Throw ERR_SHAPE outside it.
+  void read(size_t index, int64_t start, int64_t count, float* to) const;
+  void write(size_t index, int64_t start, int64_t count, const float* from);
+
+  // Makes step() possible: optimizer state (new, zeroed) and the arena for up to max_batch examples.
+  void compile(const Attrs& optimizer, int64_t max_batch);
+  int64_t max_batch() const { return max_batch_; }  // 0 before compile
+
+  // One training step, the `number`th (from 1); returns the mean loss. The batch must have been checked.
+  double step(const Batch& batch, double lr, int64_t number, Pool* pool);
+  // Probabilities [B] to `out`; with labels, evaluate also returns the mean loss.
+  void predict(const Batch& batch, float* out, Pool* pool);
+  double evaluate(const Batch& batch, float* out, Pool* pool);
+
+ private:
+  struct NodeViews;
+  struct Execution;
+  struct Update {
+    std::unique_ptr<Op> op;
+    int node = -1;                 // embedding_update: the node whose tables it updates; -1: dense_update
+    const SparseUpdate* sparse = nullptr;
+    std::vector<View> params;      // parameters, then states
+    std::vector<Tensor*> states;
+  };
+
+  void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to);
+  void add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params);
+  void prepare(Pool* pool);
+  Execution& execution(Mode mode, int64_t batch);
+  void bind(Execution& e, const Batch& batch);
+  void forward(Execution& e, Pool* pool);
+  void backward(Execution& e, Pool* pool);
+  void update(Execution& e, double lr, int64_t number, Pool* pool);
+  void* scratch_for(const Op& op, const Run& run);
+  Run run_of(Execution& e, size_t node, Pool* pool);
+  double infer(Mode mode, const Batch& batch, float* out, Pool* pool);
+
+  mutable std::mutex mutex_;
+  Graph graph_;
+  const Isa isa_;
+  const uint64_t seed_;
+  std::vector<std::unique_ptr<Tensor>> params_, states_;
+  std::vector<std::vector<View>> node_params_;  // per node
+  std::vector<Buffer> packed_;                  // per node
+  bool packed_is_stale_ = true;
+  std::vector<Update> updates_;
+  int64_t max_batch_ = 0;
+  std::array<std::unique_ptr<Execution>, kModeCount> executions_;
+  Buffer scratch_;
+
+ public:
+  ~Program();
+};
+
+}  // namespace dlrm
