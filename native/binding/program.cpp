@@ -1,0 +1,200 @@
+#include "binding/program.h"
+
+#include <memory>
+#include <mutex>
+
+#include "binding/env.h"
+#include "binding/read.h"
+#include "exec/program.h"
+
+namespace dlrm::binding {
+namespace {
+
+// Batches are reused from call to call, so that a step allocates nothing once it has seen the largest batch.
+class BatchPool {
+ public:
+  std::shared_ptr<Batch> take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (free_.empty()) return std::make_shared<Batch>();
+    auto batch = std::move(free_.back());
+    free_.pop_back();
+    return batch;
+  }
+  void give(std::shared_ptr<Batch> batch) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (free_.size() < 4) free_.push_back(std::move(batch));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Batch>> free_;
+};
+
+struct Shared {
+  Shared(const GraphSpec& spec, Isa isa, uint64_t seed) : program(spec, isa, seed) {}
+  Program program;
+  BatchPool batches;
+};
+
+Napi::Float32Array to_array(Napi::Env env, const std::vector<float>& values) {
+  auto array = Napi::Float32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
+ public:
+  // new Program(graph, isa | undefined, seed)
+  explicit ProgramWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramWrap>(info) {
+    guarded(info.Env(), [&] {
+      const Isa isa = info[1].IsString() ? isa_from_name(info[1].As<Napi::String>().Utf8Value().c_str()) : default_isa();
+      shared_ = std::make_shared<Shared>(read_graph(info[0]), isa, static_cast<uint64_t>(read_size(info[2], "seed")));
+    });
+    account(info.Env());
+  }
+
+  void Finalize(Napi::Env env) override { Napi::MemoryManagement::AdjustExternalMemory(env, -accounted_); }
+
+  // [{ name, shape, sparse, state }]
+  Napi::Value tensors(const Napi::CallbackInfo& info) {
+    const auto tensors = shared_->program.tensors();
+    auto list = Napi::Array::New(info.Env(), tensors.size());
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const Tensor& tensor = *tensors[i];
+      auto item = Napi::Object::New(info.Env());
+      auto shape = Napi::Array::New(info.Env(), tensor.spec.dims.size());
+      for (size_t d = 0; d < tensor.spec.dims.size(); ++d) shape[static_cast<uint32_t>(d)] = static_cast<double>(tensor.spec.dims[d]);
+      item["name"] = tensor.spec.name;
+      item["shape"] = shape;
+      item["sparse"] = tensor.spec.sparse;
+      item["state"] = tensor.is_state;
+      list[static_cast<uint32_t>(i)] = item;
+    }
+    return list;
+  }
+
+  // read(index, start, Float32Array), write(index, start, Float32Array)
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const Span<float> to = read_floats(info[2], "[state] data");
+      shared_->program.read(index_of(info), read_size(info[1], "start"), static_cast<int64_t>(to.size), to.data);
+      return info.Env().Undefined();
+    });
+  }
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const Span<float> from = read_floats(info[2], "[state] data");
+      shared_->program.write(index_of(info), read_size(info[1], "start"), static_cast<int64_t>(from.size), from.data);
+      return info.Env().Undefined();
+    });
+  }
+
+  // compile(optimizer attrs, maxBatch)
+  Napi::Value compile(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      shared_->program.compile(read_attrs(info[0]), read_size(info[1], "[compile] maxBatch"));
+      account(info.Env());
+      return info.Env().Undefined();
+    });
+  }
+
+  // step(size, dense, flat, labels, lr, number) -> Promise<loss>
+  Napi::Value step(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto batch = taken_batch(info);
+      const double lr = read_number(info[4], "[step] learning rate");
+      const int64_t number = read_size(info[5], "[step] number");
+      auto loss = std::make_shared<double>();
+      return run_async(
+          info.Env(),
+          [shared = shared_, batch, lr, number, loss](Pool& pool) {
+            batch->check(shared->program.inputs(), true);
+            *loss = shared->program.step(*batch, lr, number, &pool);
+            shared->batches.give(batch);
+          },
+          [loss](Napi::Env env) { return Napi::Number::New(env, *loss); });
+    });
+  }
+
+  // predict(size, dense, flat, labels) -> Promise<Float32Array>
+  Napi::Value predict(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto batch = taken_batch(info);
+      auto out = std::make_shared<std::vector<float>>(batch->size);
+      return run_async(
+          info.Env(),
+          [shared = shared_, batch, out](Pool& pool) {
+            batch->check(shared->program.inputs(), false);
+            shared->program.predict(*batch, out->data(), &pool);
+            shared->batches.give(batch);
+          },
+          [out](Napi::Env env) { return to_array(env, *out); });
+    });
+  }
+
+  Napi::Value predict_sync(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      read_batch(info, 0, sync_batch_);
+      sync_batch_.check(shared_->program.inputs(), false);
+      auto out = Napi::Float32Array::New(info.Env(), static_cast<size_t>(sync_batch_.size));
+      shared_->program.predict(sync_batch_, out.Data(), nullptr);
+      return out;
+    });
+  }
+
+  // evaluate(size, dense, flat, labels) -> Promise<{ loss, predictions }>
+  Napi::Value evaluate(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto batch = taken_batch(info);
+      auto out = std::make_shared<std::vector<float>>(batch->size);
+      auto loss = std::make_shared<double>();
+      return run_async(
+          info.Env(),
+          [shared = shared_, batch, out, loss](Pool& pool) {
+            batch->check(shared->program.inputs(), true);
+            *loss = shared->program.evaluate(*batch, out->data(), &pool);
+            shared->batches.give(batch);
+          },
+          [out, loss](Napi::Env env) {
+            auto result = Napi::Object::New(env);
+            result["loss"] = Napi::Number::New(env, *loss);
+            result["predictions"] = to_array(env, *out);
+            return result;
+          });
+    });
+  }
+
+ private:
+  static size_t index_of(const Napi::CallbackInfo& info) { return static_cast<size_t>(read_size(info[0], "[state] index")); }
+
+  std::shared_ptr<Batch> taken_batch(const Napi::CallbackInfo& info) {
+    auto batch = shared_->batches.take();
+    read_batch(info, 0, *batch);
+    return batch;
+  }
+
+  // Tells the garbage collector what this small object keeps alive.
+  void account(Napi::Env env) {
+    int64_t bytes = 0;
+    for (const Tensor* tensor : shared_->program.tensors()) bytes += tensor->size() * static_cast<int64_t>(sizeof(float));
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes - accounted_);
+    accounted_ = bytes;
+  }
+
+  std::shared_ptr<Shared> shared_;
+  Batch sync_batch_;
+  int64_t accounted_ = 0;
+};
+
+}  // namespace
+
+Napi::Function program_class(Napi::Env env) {
+  using P = ProgramWrap;
+  return P::DefineClass(env, "Program",
+                        {P::InstanceMethod<&P::tensors>("tensors"), P::InstanceMethod<&P::read>("read"),
+                         P::InstanceMethod<&P::write>("write"), P::InstanceMethod<&P::compile>("compile"),
+                         P::InstanceMethod<&P::step>("step"), P::InstanceMethod<&P::predict>("predict"),
+                         P::InstanceMethod<&P::predict_sync>("predictSync"), P::InstanceMethod<&P::evaluate>("evaluate")});
+}
+
+}  // namespace dlrm::binding

@@ -1,0 +1,37 @@
+// Readers of JavaScript arguments. What they return is checked and copied or valid only until the call returns.
+#pragma once
+#include <napi.h>
+
+#include <string>
+
+#include "exec/batch.h"
+#include "exec/graph.h"
+
+namespace dlrm::binding {
+
+template <class T>
+struct Span {
+  T* data = nullptr;
+  size_t size = 0;
+};
+
+// The elements of a typed array of exactly this type; ERR_ARGUMENT for anything else, ERR_BUFFER if detached.
+Span<float> read_floats(Napi::Value value, const std::string& what);
+
+// Copies an Int32Array or BigInt64Array; int64 values outside int32 give ERR_INDEX.
+void copy_ints(Napi::Value value, const char* what, size_t table, std::vector<int32_t>& to);
+
+double read_number(Napi::Value value, const char* what);
+int64_t read_size(Napi::Value value, const char* what);  // an integer >= 0
+
+// { name: number | boolean | string | number[] | string[] }
+Attrs read_attrs(Napi::Value value);
+
+// { dense, rows, tableNames, nodes: [{ op, name, inputs, outputs, attrs }], loss, prediction }
+GraphSpec read_graph(Napi::Value value);
+
+// size, dense, flat [offsets, indices, weights, offsets, ...], labels: lib/models/model.ts flattens the Batch because
+// reading properties is much cheaper in JavaScript. Closes offsets of length B with L.
+void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch);
+
+}  // namespace dlrm::binding
