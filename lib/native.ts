@@ -3,9 +3,62 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DlrmError } from './errors.js'
 
+/** One value of an op's attributes, as `native/ops/op.h` (Attrs) reads it. */
+export type Attr = number | boolean | string | number[] | string[]
+export type Attrs = { [name: string]: Attr }
+
+export type Isa = 'scalar' | 'avx2' | 'avx512'
+
+/** A model as plain data; `native/exec/graph.h` says what it means. */
+export interface GraphSpec {
+  /** D */
+  dense: number
+  /** R of each table */
+  rows: number[]
+  tableNames: string[]
+  nodes: { op: string; name: string; inputs: string[]; outputs: string[]; attrs: Attrs }[]
+  loss: string
+  prediction: string
+}
+
+export interface TensorInfo {
+  name: string
+  shape: number[]
+  /** An embedding table, updated by row. */
+  sparse: boolean
+  /** Optimizer state, not a parameter. */
+  state: boolean
+}
+
+/** A flattened Batch: size, dense, [offsets, indices, weights, offsets, ...], labels. */
+export type FlatBatch = [
+  size: number,
+  dense: Float32Array | undefined,
+  tables: unknown[],
+  labels: Float32Array | undefined,
+]
+
+export interface NativeProgram {
+  tensors(): TensorInfo[]
+  read(index: number, start: number, to: Float32Array): void
+  write(index: number, start: number, from: Float32Array): void
+  compile(optimizer: Attrs, maxBatch: number): void
+  step(...batchLrNumber: [...FlatBatch, lr: number, number: number]): Promise<number>
+  predict(...batch: FlatBatch): Promise<Float32Array>
+  predictSync(...batch: FlatBatch): Float32Array
+  evaluate(...batch: FlatBatch): Promise<{ loss: number; predictions: Float32Array }>
+}
+
 /** What the native addon exports (native/binding/addon.cpp). */
-// biome-ignore lint/suspicious/noEmptyInterface: filled together with the binding
-export interface NativeAddon {}
+export interface NativeAddon {
+  setErrorClass(errorClass: typeof DlrmError): void
+  /** Instruction sets of this machine, worst first. */
+  isas(): Isa[]
+  /** The one in use: the best, lowered by DLRM_ISA. */
+  isa(): Isa
+  threads(count?: number): number
+  Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram
+}
 
 // This file is one level below the package's root both as lib/native.ts and as dist/native.js.
 const packageRoot = fileURLToPath(new URL('..', import.meta.url))
@@ -19,7 +72,9 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 export function loadNative(root: string = packageRoot): NativeAddon {
   try {
     const load = createRequire(import.meta.url)('node-gyp-build') as (dir: string) => NativeAddon
-    return load(root)
+    const addon = load(root)
+    addon.setErrorClass(DlrmError)
+    return addon
   } catch (cause) {
     throw new DlrmError('ERR_NATIVE', explain(root, cause), { cause })
   }

@@ -1,0 +1,80 @@
+import type { GraphBuilder, Value } from './builder.js'
+
+export type Activation = 'relu' | 'sigmoid' | 'none'
+
+/**
+ * Fully connected layers in one op: y = act(x W^T + b) for each.
+ *
+ * - in `x [B, K]`; out `[B, N]`, N the last of `layers`
+ * - parameters `<name>.<2i>.weight [N_i, N_{i-1}]` and `<name>.<2i>.bias [N_i]`
+ */
+export function mlp(
+  g: GraphBuilder,
+  name: string,
+  x: Value,
+  options: { layers: number[]; activation?: Activation; last?: Activation },
+): Value {
+  const { layers, activation = 'relu', last = 'relu' } = options
+  return g.add('mlp', name, [x], { layers, activation, last })
+}
+
+/**
+ * The bags of all T tables, each pooled to one row of width E.
+ *
+ * - out `[B, T*E]`; an empty bag gives zeros
+ * - parameters `<name>.<t>.weight [R_t, E]`, with `rowWeights` also `<rowWeights>.<t> [R_t]`, one learned factor per row
+ */
+export function embeddingBag(
+  g: GraphBuilder,
+  name: string,
+  options: { width: number; mode?: 'sum' | 'mean' | 'max'; rowWeights?: string },
+): Value {
+  const { width, mode = 'sum', rowWeights = '' } = options
+  return g.add('embedding_bag', name, [g.tables], { rows: g.rows, width, mode, row_weights: rowWeights })
+}
+
+/**
+ * Dot products of all pairs of the dense vector and the T embeddings (Naumov et al. 2019, section 2.1.3), behind the
+ * dense vector: `x [B, E]`, `embeddings [B, T*E]` -> `[B, E + P]`, P = F(F-1)/2 with F = T + 1 (`itself`: F(F+1)/2).
+ */
+export function interactionDot(
+  g: GraphBuilder,
+  name: string,
+  x: Value,
+  embeddings: Value,
+  options: { itself?: boolean } = {},
+): Value {
+  return g.add('interaction_dot', name, [x, embeddings], { itself: options.itself ?? false })
+}
+
+/** `[B, n_1], [B, n_2], ...` -> `[B, n_1 + n_2 + ...]` */
+export function concat(g: GraphBuilder, name: string, inputs: Value[]): Value {
+  return g.add('concat', name, inputs)
+}
+
+/** 1 / (1 + exp(-x)), clamped to [threshold, 1 - threshold] if 0 < threshold < 1: `[B, n]` -> `[B, n]` */
+export function sigmoid(g: GraphBuilder, name: string, x: Value, options: { threshold?: number } = {}): Value {
+  return g.add('sigmoid', name, [x], { threshold: options.threshold ?? 0 })
+}
+
+/**
+ * Mean binary cross entropy of `logits [B, 1]` against `labels [B, 1]`, computed from the logits so that it never
+ * overflows. `classWeights [w0, w1]` multiply each example's loss by its class; the mean is still over B.
+ */
+export function bceLoss(
+  g: GraphBuilder,
+  name: string,
+  logits: Value,
+  labels: Value,
+  options: { threshold?: number; classWeights?: number[] } = {},
+): Value {
+  return g.add('bce_loss', name, [logits, labels], {
+    threshold: options.threshold ?? 0,
+    class_weights: options.classWeights ?? [1, 1],
+  })
+}
+
+/** Mean squared error of `predictions [B, 1]` against `labels [B, 1]`. */
+export function mseLoss(g: GraphBuilder, name: string, predictions: Value, labels: Value): Value {
+  return g.add('mse_loss', name, [predictions, labels])
+}
