@@ -16,6 +16,8 @@ class Pool {
   explicit Pool(int threads);  // the caller counts as one of them
   ~Pool();
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  // Loops estimated shorter than this run on the caller alone (for_chunks): waking idle cores costs more.
+  double serial_below_ns = 50e3;
 
   // Runs fn(i) once for each i in [0, n) and returns when all have run. fn must not throw. One caller at a time.
   template <class F>
@@ -50,10 +52,9 @@ class Pool {
 
 // fn(i) for i in [0, n): on the pool if there is one and the whole loop is worth waking it (total_ns estimated by the
 // caller), else in order on this thread. The chunks are the same either way.
-constexpr double kSerialBelowNs = 50e3;
 template <class F>
 void for_chunks(Pool* pool, int64_t n, double total_ns, F&& fn) {
-  if (pool && pool->threads() > 1 && n > 1 && total_ns > kSerialBelowNs)
+  if (pool && pool->threads() > 1 && n > 1 && total_ns > pool->serial_below_ns)
     pool->parallel_for(n, fn);
   else
     for (int64_t i = 0; i < n; ++i) fn(i);

@@ -61,6 +61,7 @@ struct Value {
 };
 
 constexpr int64_t kPerExample = -1;  // rows = B, known at each call
+constexpr int64_t kPerLookup = -2;   // rows = lookups of the op's bags, table after table
 
 struct ValueSpec {
   int64_t rows = kPerExample;

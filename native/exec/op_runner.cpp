@@ -1,0 +1,154 @@
+#include "exec/op_runner.h"
+
+#include "base/error.h"
+#include "exec/init.h"
+
+namespace dlrm {
+namespace {
+
+const char* const kSlotNames[kSlotCount] = {"input", "output", "parameter", "saved", "dout", "din", "dparam"};
+
+long long ll(int64_t n) { return static_cast<long long>(n); }
+
+}  // namespace
+
+View HeapMemory::matrix(Slot, int64_t rows, int64_t cols, DType dtype) {
+  return {bytes(static_cast<size_t>(rows * cols * dtype_bytes(dtype))), dtype, rows, cols, cols};
+}
+
+void* HeapMemory::bytes(size_t bytes) {
+  buffers_.emplace_back(bytes ? bytes : 1);
+  return buffers_.back().data();
+}
+
+OpRunner::OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory* memory)
+    : memory_(memory ? *memory : heap_), inputs_(args.inputs), name_(op) {
+  op_ = make_op(op, std::move(args));
+  run_.batch = batch;
+  const size_t counts[kSlotCount] = {inputs_.size(),      op_->outputs.size(), op_->params.size(), op_->saved.size(),
+                                     op_->outputs.size(), inputs_.size(),      op_->params.size()};
+  for (int slot = 0; slot < kSlotCount; ++slot) views_[slot].resize(counts[slot]);
+  values_.resize(inputs_.size());
+}
+
+OpRunner::Shape OpRunner::shape(Slot slot, size_t i) const {
+  if (slot == Slot::params || slot == Slot::dparams)
+    return {param_rows(op_->params[i]), param_cols(op_->params[i]), DType::f32};
+  const ValueSpec& spec = slot == Slot::in || slot == Slot::din ? inputs_[i]
+                          : slot == Slot::saved                 ? op_->saved[i]
+                                                                : op_->outputs[i];
+  const int64_t rows = spec.rows == kPerExample ? run_.batch : spec.rows == kPerLookup ? lookups() : spec.rows;
+  return {rows, spec.cols, spec.dtype};
+}
+
+int64_t OpRunner::lookups() const {
+  int64_t lookups = 0;
+  for (const Value& value : values_)
+    if (value.bags) lookups += value.bags->total_lookups(run_.batch);
+  return lookups;
+}
+
+bool OpRunner::has_memory(Slot slot, size_t i) const {
+  if (slot == Slot::in || slot == Slot::din) return !inputs_[i].tables && inputs_[i].dtype == DType::f32;
+  return slot != Slot::dparams || !op_->params[i].sparse;
+}
+
+void OpRunner::bind(Slot slot, size_t i, const View& view) {
+  const int at = static_cast<int>(slot);
+  if (i >= views_[at].size())
+    fail(Code::shape, "[%s] %s %zu: there are only %zu", name_.c_str(), kSlotNames[at], i, views_[at].size());
+  const Shape want = shape(slot, i);
+  if (view.rows != want.rows || view.cols != want.cols || view.dtype != want.dtype)
+    fail(Code::shape, "[%s] %s %zu: expected %lld x %lld of %s, received %lld x %lld of %s", name_.c_str(), kSlotNames[at],
+         i, ll(want.rows), ll(want.cols), want.dtype == DType::f32 ? "float32" : "int32", ll(view.rows), ll(view.cols),
+         view.dtype == DType::f32 ? "float32" : "int32");
+  views_[at][i] = {view, true};
+}
+
+void OpRunner::bind_bags(size_t i, const Bags& bags) {
+  if (i >= inputs_.size() || inputs_[i].tables != bags.tables)
+    fail(Code::shape, "[%s] input %zu: expected bags of %lld tables, received %lld", name_.c_str(), i,
+         ll(i < inputs_.size() ? inputs_[i].tables : 0), ll(bags.tables));
+  values_[i].bags = &bags;
+}
+
+void OpRunner::omit(Slot slot, size_t i) { items(slot).at(i) = {View{}, true}; }
+
+const View& OpRunner::view(Slot slot, size_t i) {
+  Item& item = items(slot).at(i);
+  if (!item.ready) {
+    const Shape want = shape(slot, i);
+    if (slot == Slot::in ? !inputs_[i].tables : has_memory(slot, i))
+      item.view = memory_.matrix(slot, want.rows, want.cols, want.dtype);
+    item.ready = true;
+  }
+  return item.view;
+}
+
+const View* OpRunner::all(Slot slot) {
+  std::vector<View>& flat = flat_[static_cast<int>(slot)];
+  flat.clear();
+  for (size_t i = 0; i < count(slot); ++i) flat.push_back(view(slot, i));
+  return flat.data();
+}
+
+const View* OpRunner::given(Slot slot) {
+  std::vector<View>& flat = flat_[static_cast<int>(slot)];
+  flat.clear();
+  for (const Item& item : items(slot)) flat.push_back(item.view);
+  return flat.data();
+}
+
+float* OpRunner::dlookup() {
+  if (!run_.dlookup && op_->wants_dlookup(run_))
+    run_.dlookup = static_cast<float*>(memory_.bytes(static_cast<size_t>(lookups()) * sizeof(float)));
+  return run_.dlookup;
+}
+
+void OpRunner::init_params(uint64_t seed) {
+  for (size_t i = 0; i < op_->params.size(); ++i) init_parameter(op_->params[i], view(Slot::params, i), seed, i);
+}
+
+const Run& OpRunner::ready(Pool* pool, bool backward) {
+  run_.pool = pool;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    values_[i].view = view(Slot::in, i);
+    if (inputs_[i].tables && !values_[i].bags)
+      fail(Code::state, "[%s] input %zu: no bags have been given", name_.c_str(), i);
+  }
+  run_.in = values_.data();
+  run_.out = all(Slot::out);
+  run_.params = all(Slot::params);
+  run_.saved = all(Slot::saved);
+  if (backward) {
+    run_.dout = all(Slot::dout);
+    run_.din = all(Slot::din);
+    dlookup();
+  }
+  run_.dparams = backward ? all(Slot::dparams) : given(Slot::dparams);
+  if (op_->packed_floats && !run_.packed)
+    run_.packed = static_cast<float*>(memory_.bytes(static_cast<size_t>(op_->packed_floats) * sizeof(float)));
+  const size_t scratch = op_->scratch_bytes(run_);
+  if (scratch > scratch_size_) {
+    run_.scratch = memory_.bytes(scratch);
+    scratch_size_ = scratch;
+  }
+  return run_;
+}
+
+void OpRunner::prepare(Pool* pool) { op_->prepare(ready(pool, false)); }
+void OpRunner::forward(Pool* pool) { op_->forward(ready(pool, false)); }
+
+void OpRunner::backward(Pool* pool) {
+  if (!op_->differentiable) fail(Code::state, "[%s] this op has no backward pass", name_.c_str());
+  op_->backward(ready(pool, true));
+}
+
+void OpRunner::set_step(double lr, int64_t step) {
+  run_.lr = lr;
+  run_.step = step;
+}
+
+Cost OpRunner::cost(bool backward) { return op_->cost(ready(nullptr, backward), backward); }
+
+}  // namespace dlrm
