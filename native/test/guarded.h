@@ -1,0 +1,42 @@
+// Memory that shows every access outside a buffer: inaccessible pages right before or right behind it, and a pattern,
+// a NaN as a float, in all bytes around it and between its rows.
+#pragma once
+#include <vector>
+
+#include "exec/op_runner.h"
+
+namespace dlrm::test {
+
+constexpr uint32_t kSentinel = 0xFFC0DE57;
+
+enum class Edge { front, back };  // the side on which the buffer touches an inaccessible page
+
+class GuardedMemory : public OpMemory {
+ public:
+  // `strided`: inputs, outputs and their gradients get rows further apart than they are long.
+  GuardedMemory(Edge edge, bool strided) : edge_(edge), strided_(strided) {}
+  ~GuardedMemory() override;
+  GuardedMemory(const GuardedMemory&) = delete;
+
+  // Both come filled with the sentinel: kernels may not rely on zeros.
+  View matrix(Slot slot, int64_t rows, int64_t cols, DType dtype) override;
+  void* bytes(size_t bytes) override;
+
+  // Throws Failure if anything but the buffers' own elements has changed.
+  void expect_intact() const;
+
+ private:
+  struct Block {
+    char* map;
+    size_t map_bytes;
+    char* data;
+    int64_t rows, cols, stride;  // in elements of 4 bytes
+  };
+  char* place(int64_t rows, int64_t cols, int64_t stride, size_t align);
+
+  Edge edge_;
+  bool strided_;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace dlrm::test

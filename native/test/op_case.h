@@ -1,0 +1,89 @@
+// What the harness knows of an op: cases.cpp lists these, op_checks.cpp holds every one to the same rules.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/op.h"
+
+namespace dlrm::test {
+
+struct Input {
+  enum Kind { matrix, bags, positions } kind = matrix;
+
+  // A matrix of uniform numbers in [lo, hi).
+  int64_t rows = kPerExample, cols = 0;
+  float lo = -1, hi = 1;
+  bool whole = false;           // rounded down to integers
+  bool differentiable = true;   // false: the op gives no gradient for it
+
+  // Bags of one table per entry of table_rows.
+  enum Style { one_hot, multi_hot, repeated, empty } style = multi_hot;
+  std::vector<int64_t> table_rows;
+  bool weighted = false;
+
+  // positions: the winning lookup of every element of a max-pooled output of `cols` columns, -1 for an empty bag.
+};
+
+inline Input matrix(int64_t cols, float lo = -1, float hi = 1) {
+  Input input;
+  input.cols = cols;
+  input.lo = lo;
+  input.hi = hi;
+  return input;
+}
+
+// One number per lookup of the op's bags.
+inline Input per_lookup() {
+  Input input = matrix(1);
+  input.rows = kPerLookup;
+  return input;
+}
+
+// multi_hot: 0 to 6 lookups; repeated: 0 to 40 lookups, most of them of two rows; empty: L = 0.
+inline Input bags(std::vector<int64_t> table_rows, Input::Style style, bool weighted = false) {
+  Input input;
+  input.kind = Input::bags;
+  input.table_rows = std::move(table_rows);
+  input.style = style;
+  input.weighted = weighted;
+  return input;
+}
+
+inline Input positions(int64_t cols) {
+  Input input = matrix(cols);
+  input.kind = Input::positions;
+  return input;
+}
+
+inline Input no_gradient(Input input) {
+  input.differentiable = false;
+  return input;
+}
+
+using AttrMap = std::map<std::string, Attrs::Value>;
+
+struct OpCase {
+  std::string op, name;
+  AttrMap attrs;
+  std::vector<Input> inputs;
+  // The longest sum behind one number, apart from sums over the batch: scales the tolerances.
+  int64_t terms = 1;
+  std::vector<int64_t> batches = {1, 3, 33, 130};
+  int steps = 1;      // update ops: calls in a row
+  int gradients = 0;  // update ops: this many parameters come with a dense gradient
+};
+
+struct ErrorCase {
+  std::string op, name;
+  AttrMap attrs;
+  std::vector<Input> inputs;
+  Code code;
+  std::string text;  // part of the message
+};
+
+std::vector<OpCase> op_cases();
+std::vector<ErrorCase> error_cases();
+
+}  // namespace dlrm::test

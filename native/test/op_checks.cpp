@@ -1,0 +1,165 @@
+#include "test/op_checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <set>
+
+#include "test/op_fixture.h"
+#include "test/op_gradients.h"
+
+namespace dlrm::test {
+namespace {
+
+constexpr double kEps = 0x1p-23;
+
+Pool& pool_of(int threads) {
+  static std::map<int, std::unique_ptr<Pool>> pools;
+  std::unique_ptr<Pool>& pool = pools[threads];
+  if (!pool) {
+    pool = std::make_unique<Pool>(threads);
+    pool->serial_below_ns = 0;
+  }
+  return *pool;
+}
+
+std::string describe(int64_t batch, Isa isa, const std::string& more) {
+  return std::string(isa_name(isa)) + ", B = " + std::to_string(batch) + more;
+}
+
+// Every sum of n products is within n eps of the sum of their magnitudes, whatever the order of the additions;
+// twice that, since both sides round.
+void expect_close(const std::vector<Result>& got, const std::vector<Result>& want, double terms, const std::string& where) {
+  expect(got.size() == want.size(), "%s: other results than the scalar variant", where.c_str());
+  for (size_t i = 0; i < got.size(); ++i) {
+    const size_t n = want[i].words.size();
+    if (want[i].dtype == DType::i32) {
+      expect(got[i].words == want[i].words, "%s: %s differs", where.c_str(), want[i].name.c_str());
+      continue;
+    }
+    double magnitude = 0;
+    for (size_t k = 0; k < n; ++k) magnitude = std::max(magnitude, std::fabs(static_cast<double>(want[i].f32(k))));
+    const double tolerance = 2 * kEps * terms * magnitude;
+    for (size_t k = 0; k < n; ++k) {
+      const double a = got[i].f32(k), b = want[i].f32(k);
+      expect(got[i].words[k] != kSentinel, "%s: %s[%zu] was not written", where.c_str(), want[i].name.c_str(), k);
+      expect(std::fabs(a - b) <= tolerance, "%s: %s[%zu] = %.9g, the scalar variant gives %.9g, tolerance %.3g",
+             where.c_str(), want[i].name.c_str(), k, a, b, tolerance);
+    }
+  }
+}
+
+void expect_same(const std::vector<Result>& got, const std::vector<Result>& want, const std::string& where) {
+  for (const Result& w : want) {
+    const auto g = std::find_if(got.begin(), got.end(), [&](const Result& r) { return r.name == w.name; });
+    if (g == got.end()) continue;
+    for (size_t k = 0; k < w.words.size(); ++k)
+      expect(g->words[k] == w.words[k], "%s: %s[%zu] = %.9g, expected bitwise %.9g", where.c_str(), w.name.c_str(), k,
+             g->f32(k), w.f32(k));
+  }
+}
+
+void check_variants(const OpCase& c) {
+  for (const int64_t batch : c.batches) {
+    std::vector<Result> want;
+    for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa)
+      for (const Edge edge : {Edge::back, Edge::front})
+        for (const bool strided : {false, true}) {
+          const std::string where =
+              describe(batch, static_cast<Isa>(isa),
+                       std::string(edge == Edge::back ? ", page behind" : ", page before") + (strided ? ", strided" : ""));
+          set_context(where);
+          OpFixture fixture(c, batch, static_cast<Isa>(isa), edge, strided);
+          fixture.call(nullptr);
+          try {
+            fixture.expect_intact();
+          } catch (Failure& failure) {
+            throw Failure{where + ": " + failure.why};
+          }
+          if (want.empty()) want = fixture.results();
+          expect_close(fixture.results(), want, static_cast<double>(c.terms + batch + 8), where);
+        }
+  }
+}
+
+void check_threads(const OpCase& c) {
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa)
+    for (const int64_t batch : c.batches) {
+      OpFixture serial(c, batch, static_cast<Isa>(isa));
+      serial.call(nullptr);
+      for (const int threads : {1, 2, 3, 8}) {
+        const std::string where = describe(batch, static_cast<Isa>(isa), ", threads " + std::to_string(threads));
+        set_context(where);
+        OpFixture fixture(c, batch, static_cast<Isa>(isa));
+        fixture.call(&pool_of(threads));
+        expect_same(fixture.results(), serial.results(), where);
+      }
+    }
+}
+
+void check_omitted(const OpCase& c) {
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa) {
+    OpFixture whole(c, 3, static_cast<Isa>(isa));
+    if (!whole.runner().op().differentiable) throw Skip{"not differentiable"};
+    whole.call(nullptr);
+    for (size_t i = 0; i < c.inputs.size(); ++i) {
+      const std::string where = describe(3, static_cast<Isa>(isa), ", without din " + std::to_string(i));
+      set_context(where);
+      OpFixture fixture(c, 3, static_cast<Isa>(isa));
+      fixture.call(nullptr, static_cast<int>(i));
+      fixture.expect_intact();
+      expect_same(fixture.results(), whole.results(), where);
+    }
+  }
+}
+
+std::unique_ptr<Op> make(const std::string& op, const AttrMap& attrs, const std::vector<Input>& inputs) {
+  MakeArgs args{nullptr, "node", to_attrs(attrs), {}, Isa::scalar};
+  for (const Input& input : inputs) args.inputs.push_back(value_spec(input));
+  return make_op(op, std::move(args));
+}
+
+// What holds for every op: an unknown option, an option of the wrong type, missing inputs.
+void check_refusals(const OpCase& c) {
+  AttrMap attrs = c.attrs;
+  attrs["no_such_option"] = 1.0;
+  expect_error(Code::argument, "no_such_option", [&] { make(c.op, attrs, c.inputs); });
+  for (const auto& item : c.attrs) {
+    attrs = c.attrs;
+    attrs[item.first] = std::vector<std::string>{"of", "another", "type"};
+    if (std::holds_alternative<std::vector<std::string>>(item.second)) attrs[item.first] = 1.5;
+    expect_error(Code::argument, item.first, [&] { make(c.op, attrs, c.inputs); });
+  }
+  if (!c.inputs.empty()) expect_error(Code::shape, "input", [&] { make(c.op, c.attrs, {}); });
+}
+
+void check_every_op_has_cases() {
+  std::set<std::string> with_case, with_error;
+  for (const OpCase& c : op_cases()) with_case.insert(c.op);
+  for (const ErrorCase& c : error_cases()) with_error.insert(c.op);
+  for (const OpDef& def : registry()) {
+    expect(with_case.count(def.name), "%s has no case in cases.cpp", def.name);
+    expect(with_error.count(def.name), "%s has no error case in cases.cpp", def.name);
+  }
+}
+
+}  // namespace
+
+std::vector<Test> op_tests() {
+  std::vector<Test> tests = {{"every_op_has_cases", check_every_op_has_cases}};
+  for (const OpCase& c : op_cases()) {
+    const std::string name = c.op + "/" + c.name + "/";
+    tests.push_back({name + "variants", [c] { check_variants(c); }});
+    tests.push_back({name + "threads", [c] { check_threads(c); }});
+    tests.push_back({name + "gradients", [c] { check_gradients(c); }});
+    tests.push_back({name + "omitted", [c] { check_omitted(c); }});
+    tests.push_back({name + "refusals", [c] { check_refusals(c); }});
+  }
+  for (const ErrorCase& c : error_cases())
+    tests.push_back({c.op + "/error/" + c.name, [c] {
+                       expect_error(c.code, c.text, [&] { make(c.op, c.attrs, c.inputs); });
+                     }});
+  return tests;
+}
+
+}  // namespace dlrm::test

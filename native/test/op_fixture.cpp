@@ -1,0 +1,206 @@
+#include "test/op_fixture.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/rng.h"
+#include "test/test.h"
+
+namespace dlrm::test {
+namespace {
+
+MakeArgs make_args(const OpCase& c, Isa isa) {
+  MakeArgs args{nullptr, "node", to_attrs(c.attrs), {}, isa};
+  for (const Input& input : c.inputs) args.inputs.push_back(value_spec(input));
+  return args;
+}
+
+void fill_words(const View& view, uint32_t word) {
+  for (int64_t r = 0; r < view.rows; ++r) std::fill_n(reinterpret_cast<uint32_t*>(view.row(r)), view.cols, word);
+}
+
+}  // namespace
+
+ValueSpec value_spec(const Input& input) {
+  if (input.kind == Input::bags) return {kPerExample, 0, static_cast<int64_t>(input.table_rows.size())};
+  return {input.rows, input.cols, 0, input.kind == Input::positions ? DType::i32 : DType::f32};
+}
+
+Attrs to_attrs(const AttrMap& map) {
+  Attrs attrs;
+  for (const auto& item : map) attrs.set(item.first, item.second);
+  return attrs;
+}
+
+float Result::f32(size_t i) const {
+  float value;
+  memcpy(&value, &words[i], sizeof value);
+  return value;
+}
+
+OpFixture::OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge, bool strided)
+    : case_(c), memory_(edge, strided), runner_(c.op, make_args(c, isa), batch, &memory_) {
+  for (size_t i = 0; i < c.inputs.size(); ++i)
+    if (c.inputs[i].kind == Input::bags) fill_bags(c.inputs[i], i);
+  for (size_t i = 0; i < c.inputs.size(); ++i) {
+    if (c.inputs[i].kind == Input::matrix) fill_matrix(c.inputs[i], runner_.view(Slot::in, i));
+    if (c.inputs[i].kind == Input::positions) fill_positions(runner_.view(Slot::in, i));
+    if (!c.inputs[i].differentiable) runner_.omit(Slot::din, i);
+  }
+  runner_.init_params(7);
+  for (int i = 0; i < c.gradients; ++i) fill_matrix(matrix(0), runner_.view(Slot::dparams, static_cast<size_t>(i)));
+  if (runner_.op().differentiable)
+    for (size_t i = 0; i < runner_.count(Slot::dout); ++i) fill_matrix(matrix(0), runner_.view(Slot::dout, i));
+  given_ = read_only();
+}
+
+uint32_t OpFixture::random() {
+  const uint64_t i = drawn_++;
+  return Philox{42}(i / 4).v[i % 4];
+}
+
+float OpFixture::uniform(float lo, float hi) { return lo + (hi - lo) * uniform01(random()); }
+
+int32_t* OpFixture::integers(int64_t n) {
+  return memory_.matrix(Slot::params, 1, n, DType::i32).i32();
+}
+
+void OpFixture::fill_matrix(const Input& input, const View& view) {
+  for (int64_t r = 0; r < view.rows; ++r)
+    for (int64_t k = 0; k < view.cols; ++k) {
+      const float value = uniform(input.lo, input.hi);
+      view.row(r)[k] = input.whole ? std::floor(value) : value;
+    }
+}
+
+void OpFixture::fill_bags(const Input& input, size_t at) {
+  const int64_t batch = runner_.batch();
+  for (const int64_t rows : input.table_rows) {
+    int32_t* offsets = integers(batch + 1);
+    offsets[0] = 0;
+    for (int64_t b = 0; b < batch; ++b) {
+      const uint32_t draw = random();
+      const uint32_t length = input.style == Input::one_hot     ? 1
+                              : input.style == Input::multi_hot ? draw % 7
+                              : input.style == Input::repeated  ? draw % 41
+                                                                : 0;
+      offsets[b + 1] = offsets[b] + static_cast<int32_t>(length);
+    }
+    const int64_t lookups = offsets[batch];
+    int32_t* indices = integers(lookups);
+    float* weights = input.weighted ? memory_.matrix(Slot::params, 1, lookups, DType::f32).f32() : nullptr;
+    for (int64_t i = 0; i < lookups; ++i) {
+      const bool hot = input.style == Input::repeated && random() % 4;
+      indices[i] = static_cast<int32_t>(random() % static_cast<uint64_t>(hot ? std::min<int64_t>(rows, 2) : rows));
+      if (weights) weights[i] = uniform(-1, 2);
+    }
+    offsets_.push_back(offsets);
+    indices_.push_back(indices);
+    weights_.push_back(weights);
+  }
+  bags_ = {static_cast<int64_t>(input.table_rows.size()), offsets_.data(), indices_.data(),
+           input.weighted ? weights_.data() : nullptr};
+  runner_.bind_bags(at, bags_);
+}
+
+void OpFixture::fill_positions(const View& view) {
+  const int64_t width = view.cols / bags_.tables;
+  for (int64_t b = 0; b < view.rows; ++b)
+    for (int64_t k = 0; k < view.cols; ++k) {
+      const int32_t* offsets = bags_.offsets[k / width];
+      const int32_t length = offsets[b + 1] - offsets[b];
+      view.i32()[b * view.stride + k] = length ? offsets[b] + static_cast<int32_t>(random() % static_cast<uint32_t>(length)) : -1;
+    }
+}
+
+void OpFixture::poison(Slot slot) {
+  uint32_t nan;
+  const float quiet = std::numeric_limits<float>::quiet_NaN();
+  memcpy(&nan, &quiet, sizeof nan);
+  for (size_t i = 0; i < runner_.count(slot); ++i)
+    if (runner_.view(slot, i) && runner_.view(slot, i).dtype == DType::f32) fill_words(runner_.view(slot, i), nan);
+}
+
+void OpFixture::forward(Pool* pool) {
+  runner_.prepare(pool);
+  runner_.forward(pool);
+}
+
+void OpFixture::call(Pool* pool, int omitted) {
+  if (!runner_.op().differentiable) {
+    for (int step = 1; step <= case_.steps; ++step) {
+      runner_.set_step(0.1, step);
+      forward(pool);
+    }
+    return;
+  }
+  forward(pool);
+  expect_intact();
+  const std::vector<Result> outputs = results();
+  if (!runner_.op().backward_reads_inputs) poison(Slot::in);
+  if (!runner_.op().backward_reads_outputs) poison(Slot::out);
+  if (omitted >= 0) runner_.omit(Slot::din, static_cast<size_t>(omitted));
+  runner_.backward(pool);
+  size_t at = 0;
+  for (const Result& output : outputs) {  // put back what was poisoned
+    if (output.name.rfind("output", 0)) continue;
+    const View& view = runner_.view(Slot::out, at++);
+    for (int64_t r = 0; r < view.rows; ++r)
+      if (view.cols) memcpy(view.row(r), &output.words[static_cast<size_t>(r * view.cols)], static_cast<size_t>(view.cols) * 4);
+  }
+}
+
+void OpFixture::add(std::vector<Result>& results, const char* what, size_t i, const View& view) const {
+  Result result{std::string(what) + " " + std::to_string(i), view.dtype, {}};
+  for (int64_t r = 0; r < view.rows; ++r) {
+    const auto* row = reinterpret_cast<const uint32_t*>(view.row(r));
+    result.words.insert(result.words.end(), row, row + view.cols);
+  }
+  if (view) results.push_back(std::move(result));
+}
+
+std::vector<Result> OpFixture::results() {
+  std::vector<Result> results;
+  const bool updates = !runner_.op().differentiable;
+  const std::pair<Slot, const char*> slots[] = {
+      {Slot::out, "output"}, {Slot::din, "din"}, {Slot::dparams, "dparam"}, {Slot::params, "parameter"}};
+  for (const auto& slot : slots) {
+    if (updates ? slot.first == Slot::din || slot.first == Slot::dparams : slot.first == Slot::params) continue;
+    for (size_t i = 0; i < runner_.count(slot.first); ++i) add(results, slot.second, i, runner_.view(slot.first, i));
+  }
+  if (!updates && runner_.dlookup()) {
+    const int64_t lookups = bags_.total_lookups(runner_.batch());
+    add(results, "dlookup", 0, {runner_.dlookup(), DType::f32, 1, lookups, lookups});
+  }
+  return results;
+}
+
+std::vector<Result> OpFixture::read_only() {
+  std::vector<Result> given;
+  const bool updates = !runner_.op().differentiable;
+  for (size_t i = 0; i < runner_.count(Slot::in); ++i) add(given, "input", i, runner_.view(Slot::in, i));
+  if (!updates)
+    for (size_t i = 0; i < runner_.count(Slot::params); ++i) add(given, "parameter", i, runner_.view(Slot::params, i));
+  if (!updates)
+    for (size_t i = 0; i < runner_.count(Slot::dout); ++i) add(given, "dout", i, runner_.view(Slot::dout, i));
+  for (int i = 0; i < case_.gradients; ++i)
+    add(given, "dparam", static_cast<size_t>(i), runner_.view(Slot::dparams, static_cast<size_t>(i)));
+  for (size_t t = 0; t < indices_.size(); ++t) {
+    const int64_t lookups = bags_.lookups(static_cast<int64_t>(t), runner_.batch());
+    add(given, "indices", t, {indices_[t], DType::i32, 1, lookups, lookups});
+    add(given, "offsets", t, {offsets_[t], DType::i32, 1, runner_.batch() + 1, runner_.batch() + 1});
+    add(given, "weights", t, {weights_[t], DType::f32, 1, lookups, lookups});
+  }
+  return given;
+}
+
+void OpFixture::expect_intact() {
+  memory_.expect_intact();
+  const std::vector<Result> now = read_only();
+  for (size_t i = 0; i < given_.size(); ++i)
+    expect(now[i].words == given_[i].words, "%s, which is only to be read, has changed", given_[i].name.c_str());
+}
+
+}  // namespace dlrm::test

@@ -1,0 +1,60 @@
+// One call of one op on the inputs of a case, in guarded memory. The numbers depend on the case and B alone, so that
+// two fixtures of the same case differ in nothing but what the test varies.
+#pragma once
+#include "test/guarded.h"
+#include "test/op_case.h"
+
+namespace dlrm::test {
+
+ValueSpec value_spec(const Input& input);
+Attrs to_attrs(const AttrMap& map);
+
+// Named results of a call, copied.
+struct Result {
+  std::string name;
+  DType dtype;
+  std::vector<uint32_t> words;
+  float f32(size_t i) const;
+};
+
+class OpFixture {
+ public:
+  OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge = Edge::back, bool strided = false);
+
+  // Forward, then backward if there is one; `omitted` >= 0: without the gradient of that input. Between the two,
+  // whatever the op says backward does not read is overwritten with NaN. Update ops: all steps of the case.
+  void call(Pool* pool, int omitted = -1);
+  void forward(Pool* pool = nullptr);
+
+  // Outputs, gradients of inputs, parameters and per-sample weights; of update ops the parameters and states.
+  std::vector<Result> results();
+  // Throws Failure if memory around the buffers, or inside one that is only to be read, has changed.
+  void expect_intact();
+
+  OpRunner& runner() { return runner_; }
+  const Bags* bags() const { return bags_.tables ? &bags_ : nullptr; }
+  float* lookup_weights(int64_t table) { return weights_[static_cast<size_t>(table)]; }
+
+ private:
+  void fill_bags(const Input& input, size_t at);
+  void fill_positions(const View& view);
+  void fill_matrix(const Input& input, const View& view);
+  uint32_t random();
+  float uniform(float lo, float hi);
+  int32_t* integers(int64_t n);
+  void add(std::vector<Result>& results, const char* what, size_t i, const View& view) const;
+  std::vector<Result> read_only();
+  void poison(Slot slot);
+
+  const OpCase& case_;
+  GuardedMemory memory_;
+  OpRunner runner_;
+  uint64_t drawn_ = 0;
+
+  Bags bags_;
+  std::vector<int32_t*> offsets_, indices_;
+  std::vector<float*> weights_;
+  std::vector<Result> given_;
+};
+
+}  // namespace dlrm::test
