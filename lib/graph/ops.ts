@@ -34,17 +34,21 @@ export function embeddingBag(
 }
 
 /**
- * Dot products of all pairs of the dense vector and the T embeddings (Naumov et al. 2019, section 2.1.3), behind the
- * dense vector: `x [B, E]`, `embeddings [B, T*E]` -> `[B, E + P]`, P = F(F-1)/2 with F = T + 1 (`itself`: F(F+1)/2).
+ * Dot products of all pairs of the F vectors of an example, row by row through the strict lower triangle
+ * (Naumov et al. 2019, section 2.1.3; with `itself` the diagonal too), behind the dense vector if there is one.
+ *
+ * - in `x [B, E]` or none, `embeddings [B, T*E]`; F = T + 1 with `x`, else T
+ * - out `[B, E + P]` with `x`, else `[B, P]`; P = F(F-1)/2, with `itself` F(F+1)/2
  */
 export function interactionDot(
   g: GraphBuilder,
   name: string,
-  x: Value,
+  x: Value | undefined,
   embeddings: Value,
-  options: { itself?: boolean } = {},
+  options: { width: number; itself?: boolean },
 ): Value {
-  return g.add('interaction_dot', name, [x, embeddings], { itself: options.itself ?? false })
+  const { width, itself = false } = options
+  return g.add('interaction_dot', name, x ? [x, embeddings] : [embeddings], { width, itself })
 }
 
 /** `[B, n_1], [B, n_2], ...` -> `[B, n_1 + n_2 + ...]` */

@@ -1,0 +1,161 @@
+import type { RandomState } from '../data/numpy_random.js'
+import { DlrmError } from '../errors.js'
+import { GraphBuilder } from '../graph/builder.js'
+import { bceLoss, concat, embeddingBag, interactionDot, mlp, mseLoss, sigmoid } from '../graph/ops.js'
+import type { GraphSpec, Isa } from '../native.js'
+import { Model, type Tensor } from './model.js'
+
+export interface DLRMConfig {
+  /** Dense features D (Criteo: 13); 0 for none, then there is no bottom MLP. */
+  dense: number
+  /** Rows R of each table. */
+  tables: number[]
+  /** Width E of every embedding. */
+  embeddingDim: number
+  /** Hidden layers of the bottom MLP; a last layer of width E is added unless it ends in E already. */
+  bottom?: number[]
+  /** Hidden layers of the top MLP; a last layer of width 1 is added unless it ends in 1 already. */
+  top?: number[]
+  /** How the vectors meet: dot products of all pairs (default), or concatenation. */
+  interaction?: 'dot' | 'cat'
+  /** Also the product of each vector with itself. */
+  interactionItself?: boolean
+  /** How a bag becomes one vector; default sum. */
+  pooling?: 'sum' | 'mean' | 'max'
+  /** `learned`: one trained factor per row, starting at 1 (the reference's --weighted-pooling). */
+  weightedPooling?: 'fixed' | 'learned'
+  /** Binary cross entropy (default), mean squared error of the probability, or class-weighted cross entropy. */
+  loss?: 'bce' | 'mse' | 'wbce'
+  /** [weight of label 0, weight of label 1] for wbce. */
+  lossWeights?: [number, number]
+  /** Clamps the probability to [t, 1 - t] when 0 < t < 1. */
+  lossThreshold?: number
+  /** Names of the tables, for error messages. */
+  tableNames?: string[]
+}
+
+export interface DLRMOptions extends DLRMConfig {
+  /** Key of the counter-based generator that draws the initial parameters (same distributions as the reference); default 1. */
+  seed?: number
+  /** Draws them from NumPy's legacy generator instead, in the reference's order: the same parameters as dlrm_s_pytorch.py. */
+  random?: RandomState
+  /** Kernels to use; default the best of this machine, or DLRM_ISA. */
+  isa?: Isa
+}
+
+const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) === last ? layers : [...layers, last])
+
+/**
+ * The Deep Learning Recommendation Model (Naumov et al. 2019, arXiv 1906.00091, figure 1).
+ *
+ * ```
+ * dense [B,D] -> bottom MLP -> x [B,E] -+
+ *                                       +-> interaction [B,E+P] -> top MLP -> logit -> probability
+ * bags of T tables -> embeddings [B,T*E]+
+ * ```
+ */
+function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
+  const { dense, tables, embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold } = config
+  const g = new GraphBuilder(dense, tables, config.tableNames)
+  const rowWeights = config.weightedPooling === 'learned' ? 'v_W_l' : undefined
+  const e = embeddingBag(g, 'emb_l', { width: embeddingDim, mode: config.pooling, rowWeights })
+  const x = dense > 0 ? mlp(g, 'bot_l', g.dense, { layers: bottom }) : undefined
+  let z = e
+  if (interaction === 'dot') z = interactionDot(g, 'interaction', x, e, { width: embeddingDim, itself: config.interactionItself })
+  else if (x) z = concat(g, 'interaction', [x, e])
+  const logits = mlp(g, 'top_l', z, { layers: top, last: 'none' })
+  const prediction = sigmoid(g, 'probability', logits, { threshold })
+  const classWeights = loss === 'wbce' ? config.lossWeights : undefined
+  return g.build({
+    prediction,
+    loss:
+      loss === 'mse'
+        ? mseLoss(g, 'loss', prediction, g.labels)
+        : bceLoss(g, 'loss', logits, g.labels, { threshold, classWeights }),
+  })
+}
+
+/** DLRM: see {@link DLRMConfig}. Train with `fit` or `compile` + `step`, predict with `predict`, `predictSync`, `predictRows`. */
+export class DLRM extends Model {
+  readonly kind = 'dlrm'
+  readonly config: Required<DLRMConfig>
+
+  /** Errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`. */
+  constructor(options: DLRMOptions) {
+    const config = complete(options)
+    super(dlrmGraph(config), { seed: options.seed ?? 1, isa: options.isa })
+    this.config = config
+    if (options.random) this.loadState(referenceInit(this.state(), options.random))
+  }
+
+  /**
+   * Reads a model that `save` wrote, or any safetensors file with the reference's state_dict names (say, from PyTorch):
+   * then the sizes come from the tensors, and `config` adds what they cannot tell (loss, pooling).
+   * Errors: `ERR_IO`, `ERR_FORMAT`.
+   */
+  static async load(path: string, options: Partial<DLRMOptions> = {}): Promise<DLRM> {
+    const { loadModel } = await import('./storage.js')
+    return loadModel(path, DLRM, options)
+  }
+}
+
+function complete(options: DLRMOptions): Required<DLRMConfig> {
+  const { dense, tables, embeddingDim } = options
+  positiveIntegers('dense', [dense], 0)
+  positiveIntegers('tables', tables)
+  positiveIntegers('embeddingDim', [embeddingDim])
+  positiveIntegers('bottom', options.bottom ?? [])
+  positiveIntegers('top', options.top ?? [])
+  if (tables.length === 0) throw new DlrmError('ERR_ARGUMENT', 'tables: expected at least one table')
+  oneOf('interaction', options.interaction, ['dot', 'cat'])
+  oneOf('pooling', options.pooling, ['sum', 'mean', 'max'])
+  oneOf('weightedPooling', options.weightedPooling, ['fixed', 'learned'])
+  oneOf('loss', options.loss, ['bce', 'mse', 'wbce'])
+  const threshold = options.lossThreshold ?? 0
+  if (!(threshold >= 0 && threshold < 1)) {
+    throw new DlrmError('ERR_ARGUMENT', `lossThreshold: expected a number in [0, 1), received ${threshold}`)
+  }
+  return {
+    dense,
+    tables: [...tables],
+    embeddingDim,
+    bottom: dense > 0 ? endingIn(options.bottom ?? [], embeddingDim) : [],
+    top: endingIn(options.top ?? [], 1),
+    interaction: options.interaction ?? 'dot',
+    interactionItself: options.interactionItself ?? false,
+    pooling: options.pooling ?? 'sum',
+    weightedPooling: options.weightedPooling ?? 'fixed',
+    loss: options.loss ?? 'bce',
+    lossWeights: options.lossWeights ?? [1, 1],
+    lossThreshold: threshold,
+    tableNames: options.tableNames ?? tables.map((_, t) => `C${t + 1}`),
+  }
+}
+
+function positiveIntegers(name: string, values: unknown, least = 1): void {
+  if (!Array.isArray(values)) throw new DlrmError('ERR_ARGUMENT', `${name}: expected an array of integers`)
+  for (const value of values) {
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new DlrmError('ERR_ARGUMENT', `${name}: expected integers >= ${least}, received ${value}`)
+    }
+  }
+}
+
+function oneOf(name: string, value: unknown, choices: string[]): void {
+  if (value !== undefined && !choices.includes(value as string)) {
+    throw new DlrmError('ERR_ARGUMENT', `${name}: expected ${choices.join(', ')}, received ${String(value)}`)
+  }
+}
+
+/** The reference's initial parameters: drawn table by table, then layer by layer, weight before bias; factors stay 1. */
+function referenceInit(state: Map<string, Tensor>, random: RandomState): Map<string, Tensor> {
+  for (const [name, { shape, data }] of state) {
+    if (name.startsWith('v_W_l')) continue
+    const [m, n = 0] = shape as [number, number?]
+    const bound = Math.sqrt(1 / m)
+    if (name.startsWith('emb_l')) data.set(random.uniform(-bound, bound, data.length))
+    else if (n > 0) data.set(random.normal(0, Math.sqrt(2 / (m + n)), data.length))
+    else data.set(random.normal(0, bound, data.length))
+  }
+  return state
+}

@@ -1,0 +1,272 @@
+import type { Batch } from '../data/batch.js'
+import type { Schema } from '../data/schema.js'
+import type { DataSet } from '../data/source.js'
+import { DlrmError } from '../errors.js'
+import type { SafetensorsFile, TensorEntry } from '../format/safetensors.js'
+import { type Attrs, type FlatBatch, type GraphSpec, type Isa, type NativeProgram, native } from '../native.js'
+import type { Optimizer } from '../optim/optimizer.js'
+import type { FitOptions, FitResult } from '../train/fit.js'
+
+export interface Tensor {
+  shape: number[]
+  data: Float32Array
+}
+
+export interface CompileOptions {
+  optimizer: Optimizer
+  /** Most examples of a training batch; memory is planned for it. */
+  maxBatch: number
+}
+
+const CHUNK = 1 << 20
+
+/** What all models share: the native program of their graph, and everything that goes in and out of it. */
+export abstract class Model {
+  /** What raw rows mean; set by `fit` from its data and by `load`. Needed by `predictRows`. */
+  schema: Schema | undefined
+  readonly #program: NativeProgram
+  #optimizer: Optimizer | undefined
+  #maxBatch = 0
+  #steps = 0
+  #running = 0 // steps in flight
+  #idle: (() => void)[] = []
+  #saving = false
+
+  protected constructor(graph: GraphSpec, options: { seed: number; isa?: Isa }) {
+    const { seed, isa } = options
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw new DlrmError('ERR_ARGUMENT', `seed: expected an integer >= 0, received ${seed}`)
+    }
+    this.#program = new native.Program(graph, isa, seed)
+  }
+
+  /** The model's name in files and on the command line. */
+  abstract readonly kind: string
+  /** The options the model was made with, as plain JSON: enough to make it again. */
+  abstract readonly config: object
+
+  /** Training steps done so far (of all `fit` and `step` calls since the optimizer was set). */
+  get steps(): number {
+    return this.#steps
+  }
+  get optimizer(): Optimizer | undefined {
+    return this.#optimizer
+  }
+  /** Number of trainable numbers. */
+  get parameterCount(): number {
+    let count = 0
+    for (const tensor of this.#program.tensors()) if (!tensor.state) count += size(tensor.shape)
+    return count
+  }
+
+  /**
+   * Makes the model ready to train: allocates the optimizer's state (zeroed; calling it again starts the optimizer anew) and
+   * plans memory for `maxBatch` examples. `fit` calls it. Errors: `ERR_ARGUMENT`, `ERR_STATE` while a step runs.
+   */
+  async compile(options: CompileOptions): Promise<void> {
+    this.#mustBeIdle('compile')
+    const { lr: _, schedule: __, ...numbers } = options.optimizer.toJSON()
+    const attrs: Attrs = {}
+    for (const [name, value] of Object.entries(numbers)) attrs[snakeCase(name)] = value as number | string | boolean
+    this.#program.compile(attrs, options.maxBatch)
+    this.#optimizer = options.optimizer
+    this.#maxBatch = options.maxBatch
+    this.#steps = 0
+  }
+
+  /** The `maxBatch` of the last `compile`; 0 before. */
+  get maxBatch(): number {
+    return this.#maxBatch
+  }
+
+  /**
+   * One training step; resolves to the mean loss over the batch before the update. The batch is copied before this returns,
+   * so its buffers may be reused at once. Steps run in the order of the calls.
+   * Errors: `ERR_STATE` before `compile` or during `save`; `ERR_SHAPE`, `ERR_INDEX`, `ERR_OFFSETS`, `ERR_VALUE`, `ERR_BUFFER`,
+   * `ERR_ARGUMENT` for a batch that does not fit: then no parameter has changed.
+   */
+  async step(batch: Batch): Promise<number> {
+    if (!this.#optimizer) {
+      throw new DlrmError('ERR_STATE', '[step] the model is not compiled: call compile({ optimizer, maxBatch }) first')
+    }
+    if (this.#saving) throw new DlrmError('ERR_STATE', '[step] a save is in progress: await it first')
+    const number = this.#steps + 1
+    const done = this.#program.step(...flatten(batch), this.#optimizer.lrAt(number), number)
+    this.#steps = number
+    this.#running++
+    try {
+      return await done
+    } finally {
+      if (--this.#running === 0) for (const wake of this.#idle.splice(0)) wake()
+    }
+  }
+
+  /** Predictions `[B]` (probabilities, for a click model). Errors: as `step`. */
+  async predict(batch: Batch): Promise<Float32Array> {
+    return this.#program.predict(...flatten(batch))
+  }
+
+  /** As `predict`, on the caller's thread: the fastest way for a few rows. Waits if a step of this model is running. */
+  predictSync(batch: Batch): Float32Array {
+    return this.#program.predictSync(...flatten(batch))
+  }
+
+  /** Mean loss and predictions `[B]` of a labelled batch, without training. */
+  async evaluate(batch: Batch): Promise<{ loss: number; predictions: Float32Array }> {
+    return this.#program.evaluate(...flatten(batch))
+  }
+
+  /**
+   * Predictions for raw rows, `{ I1: 3, C1: '68fd1e64', ... }`, encoded by the schema of the training data: unknown categories
+   * and missing values mean what they meant in training. Errors: `ERR_STATE` without schema, `ERR_DATA` for a value of the wrong type.
+   */
+  async predictRows(rows: readonly Record<string, unknown>[]): Promise<Float32Array> {
+    if (!this.schema) {
+      throw new DlrmError('ERR_STATE', '[predictRows] the model has no schema: train it with fit, or set model.schema')
+    }
+    return this.predict(this.schema.encodeRows(rows))
+  }
+
+  /** Trains on a data set; see FitOptions. */
+  async fit(data: DataSet, options: FitOptions): Promise<FitResult> {
+    const { fit } = await import('../train/fit.js')
+    return fit(this, data, options)
+  }
+
+  /** A copy of all parameters, under the names of the reference's state_dict. Errors: `ERR_STATE` while a step runs. */
+  state(): Map<string, Tensor> {
+    this.#mustBeIdle('state')
+    const state = new Map<string, Tensor>()
+    this.#program.tensors().forEach(({ name, shape, state: isState }, index) => {
+      if (isState) return
+      const data = new Float32Array(size(shape))
+      this.#program.read(index, 0, data)
+      state.set(name, { shape, data })
+    })
+    return state
+  }
+
+  /**
+   * Sets parameters from a map as `state` returns; all of them must be there, with their shapes.
+   * Errors: `ERR_SHAPE` naming both sides, `ERR_STATE` while a step runs; then nothing has changed.
+   */
+  loadState(state: ReadonlyMap<string, Tensor>): void {
+    this.#mustBeIdle('loadState')
+    const tensors = this.#program.tensors().filter(tensor => !tensor.state)
+    for (const { name, shape } of tensors) checkShape(name, shape, state.get(name))
+    for (const name of state.keys()) {
+      if (!tensors.some(tensor => tensor.name === name)) throw new DlrmError('ERR_SHAPE', `[state] no parameter "${name}"`)
+    }
+    tensors.forEach(({ name }, index) => {
+      this.#program.write(index, 0, state.get(name)!.data)
+    })
+  }
+
+  /**
+   * Writes the model to one safetensors file: parameters under the reference's names, config and schema in the metadata.
+   * The file appears whole or not at all. Waits for steps in flight; `step` is refused until it is done.
+   * Errors: `ERR_IO`; the old file is then untouched.
+   */
+  async save(path: string): Promise<void> {
+    const { saveModel } = await import('./storage.js')
+    await this.exclusively(() => saveModel(this, path))
+  }
+
+  /** Runs `body` while no step can change the parameters. @internal */
+  async exclusively<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#saving) throw new DlrmError('ERR_STATE', '[save] another save is in progress: await it first')
+    this.#saving = true
+    try {
+      if (this.#running > 0) await new Promise<void>(resolve => this.#idle.push(resolve))
+      return await body()
+    } finally {
+      this.#saving = false
+    }
+  }
+
+  /** Parameters, and the optimizer's state if asked, as chunked entries that never hold a whole table. @internal */
+  entries(options: { optimizer: boolean }): TensorEntry[] {
+    const program = this.#program
+    return program.tensors().flatMap(({ name, shape, state }, index) => {
+      if (state && !options.optimizer) return []
+      function* chunks() {
+        const total = size(shape)
+        const buffer = new Float32Array(Math.min(total, CHUNK))
+        for (let start = 0; start < total; start += CHUNK) {
+          const chunk = buffer.subarray(0, Math.min(CHUNK, total - start))
+          program.read(index, start, chunk)
+          yield chunk
+        }
+      }
+      return [{ name: state ? `optimizer.${name}` : name, shape, chunks }]
+    })
+  }
+
+  /**
+   * Reads parameters (and optimizer state, when asked and compiled) from an open file; checks all names and shapes first.
+   * Errors: `ERR_FORMAT` naming what is missing or of another shape. @internal
+   */
+  async readEntries(file: SafetensorsFile, options: { optimizer: boolean; steps?: number }): Promise<void> {
+    this.#mustBeIdle('load')
+    const wanted = this.#program.tensors().flatMap(({ name, shape, state }, index) => {
+      return state && !options.optimizer ? [] : [{ name: state ? `optimizer.${name}` : name, shape, index }]
+    })
+    for (const { name, shape } of wanted) {
+      const found = file.tensors.get(name)
+      if (!found) throw new DlrmError('ERR_FORMAT', `${file.path}: the tensor "${name}" is missing`)
+      if (found.shape.join() !== shape.join()) {
+        throw new DlrmError('ERR_FORMAT', `${file.path}: ${name}: expected shape [${shape}], the file has [${found.shape}]`)
+      }
+    }
+    for (const { name, index } of wanted) {
+      let start = 0
+      for await (const chunk of file.chunks(name)) {
+        this.#program.write(index, start, chunk)
+        start += chunk.length
+      }
+    }
+    if (options.steps !== undefined) this.#steps = options.steps
+  }
+
+  #mustBeIdle(what: string): void {
+    if (this.#running > 0) throw new DlrmError('ERR_STATE', `[${what}] a step is running: await it first`)
+    if (this.#saving && what !== 'state') throw new DlrmError('ERR_STATE', `[${what}] a save is in progress: await it first`)
+  }
+}
+
+const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+
+function checkShape(name: string, shape: number[], tensor: Tensor | undefined): void {
+  if (!tensor) throw new DlrmError('ERR_SHAPE', `[state] the parameter "${name}" is missing`)
+  const received = tensor.shape.join()
+  if (received !== shape.join() || tensor.data.length !== size(shape)) {
+    throw new DlrmError(
+      'ERR_SHAPE',
+      `[state] ${name}: expected shape [${shape}], received [${received}] with ${tensor.data.length} elements`,
+    )
+  }
+  if (!(tensor.data instanceof Float32Array)) {
+    throw new DlrmError('ERR_ARGUMENT', `[state] ${name}: expected a Float32Array`)
+  }
+}
+
+/** The argument list of the native calls: they read typed arrays only, everything else is cheaper to look up here. */
+function flatten(batch: Batch): FlatBatch {
+  if (typeof batch !== 'object' || batch === null || !Array.isArray(batch.tables)) {
+    throw new DlrmError('ERR_ARGUMENT', '[batch] expected { size, dense, tables: [{ offsets, indices }], labels }')
+  }
+  const { size, dense, tables, labels } = batch
+  const flat: unknown[] = new Array(tables.length * 3)
+  for (let t = 0, i = 0; t < tables.length; t++) {
+    const table = tables[t]
+    if (typeof table !== 'object' || table === null) {
+      throw new DlrmError('ERR_ARGUMENT', `[batch] tables[${t}]: expected { offsets, indices, weights? }`)
+    }
+    flat[i++] = table.offsets
+    flat[i++] = table.indices
+    flat[i++] = table.weights
+  }
+  return [size, dense, flat, labels]
+}
