@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "exec/init.h"
 
 namespace dlrm {
 
@@ -110,8 +111,7 @@ class Planner {
         slots.dparams.push_back(-1);
         continue;
       }
-      const int64_t rows = spec.dims.size() == 2 ? spec.dims[0] : 1;
-      slots.dparams.push_back(add({rows, spec.dims.back()}, tick));
+      slots.dparams.push_back(add({param_rows(spec), param_cols(spec)}, tick));
       extend(slots.dparams.back(), end());
     }
   }

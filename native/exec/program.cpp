@@ -3,32 +3,14 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/compute_thread.h"
 #include "base/error.h"
-#include "base/rng.h"
+#include "exec/init.h"
 
 namespace dlrm {
 namespace {
 
-// Fills a tensor from its Init; `stream` separates the tensors of one model.
-void initialise(const Init& init, View view, Philox random, uint64_t stream) {
-  float* data = view.f32();
-  const int64_t n = view.rows * view.cols;
-  if (init.kind == Init::zeros) return;
-  for (int64_t i = 0; i < n; i += 4) {
-    const Philox::Block block = random(static_cast<uint64_t>(i / 4), stream);
-    float four[4];
-    for (int k = 0; k < 4; k += 2) {
-      if (init.kind == Init::normal) {
-        normal_pair(block.v[k], block.v[k + 1], four + k);
-        for (int j = k; j < k + 2; ++j) four[j] = static_cast<float>(init.a + init.b * four[j]);
-      } else {
-        for (int j = k; j < k + 2; ++j)
-          four[j] = init.kind == Init::ones ? 1.0f : static_cast<float>(init.a + (init.b - init.a) * uniform01(block.v[j]));
-      }
-    }
-    for (int64_t k = 0; k < 4 && i + k < n; ++k) data[i + k] = four[k];
-  }
-}
+constexpr int64_t kInitInParallelFrom = 1 << 22;  // starting threads costs more below
 
 void check_span(const Tensor& tensor, int64_t start, int64_t count) {
   if (start < 0 || count < 0 || start + count > tensor.size())
@@ -72,7 +54,10 @@ struct Program::Execution {
 };
 
 Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, isa), isa_(isa), seed_(seed) {
-  for (const ParamSpec& param : graph_.params) add_param(param, false, params_);
+  int64_t total = 0;
+  for (const ParamSpec& param : graph_.params) total += param_rows(param) * param_cols(param);
+  Pool pool(total > kInitInParallelFrom ? current_threads() : 1);
+  for (const ParamSpec& param : graph_.params) add_param(param, false, params_, &pool);
   for (const Node& node : graph_.nodes) {
     node_params_.emplace_back();
     for (const int param : node.params) node_params_.back().push_back(params_[param]->view);
@@ -82,14 +67,14 @@ Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, i
 
 Program::~Program() = default;
 
-void Program::add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to) {
+void Program::add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to, Pool* pool) {
   auto tensor = std::make_unique<Tensor>();
   tensor->spec = spec;
   tensor->is_state = is_state;
-  const int64_t rows = spec.dims.size() == 2 ? spec.dims[0] : 1, cols = spec.dims.back();
+  const int64_t rows = param_rows(spec), cols = param_cols(spec);
   tensor->memory.reserve(static_cast<size_t>(rows * cols) * sizeof(float));
   tensor->view = {tensor->memory.data(), DType::f32, rows, cols, cols};
-  initialise(spec.init, tensor->view, Philox{seed_}, to.size());
+  if (spec.init.kind != Init::zeros) init_parameter(spec, tensor->view, seed_, to.size(), pool);  // fresh memory is zero
   to.push_back(std::move(tensor));
 }
 
@@ -120,7 +105,7 @@ void Program::add_update(Update update, const MakeArgs& args, const char* op, co
   update.op = make_op(op, args);
   for (const int param : params) update.params.push_back(params_[param]->view);
   for (size_t i = params.size(); i < update.op->params.size(); ++i) {
-    add_param(update.op->params[i], true, states_);
+    add_param(update.op->params[i], true, states_, nullptr);
     update.params.push_back(states_.back()->view);
   }
   updates_.push_back(std::move(update));

@@ -56,7 +56,7 @@ class Program {
     std::vector<Tensor*> states;
   };
 
-  void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to);
+  void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to, Pool* pool);
   void add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params);
   void prepare(Pool* pool);
   Execution& execution(Mode mode, int64_t batch);
