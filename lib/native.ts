@@ -49,6 +49,43 @@ export interface NativeProgram {
   evaluate(...batch: FlatBatch): Promise<{ loss: number; predictions: Float32Array }>
 }
 
+/** One op of the registry, alone; `native/ops/op.h` says what the lists are for each op. */
+export interface OpCall {
+  op: string
+  attrs?: Attrs
+  /** B */
+  batch: number
+  /** Matrices `[rows or B, cols]`, or the flattened bags of T tables. */
+  inputs: ({ data: Float32Array | Int32Array; cols: number; rows?: number } | { bags: unknown[] })[]
+  /** Used in place; update ops change them. */
+  params?: Float32Array[]
+  dout?: Float32Array[]
+  dparams?: Float32Array[]
+  isa?: Isa
+  /** Default 1. */
+  threads?: number
+  /** Run forward once, then time backward. */
+  backward?: boolean
+  lr?: number
+  step?: number
+  repeats?: number
+}
+
+export interface OpResult {
+  outputs: Float32Array[]
+  saved: (Float32Array | Int32Array)[]
+  /** Null where an input has no gradient. */
+  din?: (Float32Array | null)[]
+  dparams?: (Float32Array | null)[]
+  /** Gradients of the per-sample weights, per table. */
+  dweights?: Float32Array[]
+  /** Time of each repeat. */
+  nanoseconds: Float64Array
+  /** Of one repeat: arithmetic, and the least traffic to and from memory. */
+  flops: number
+  bytes: number
+}
+
 /** What the native addon exports (native/binding/addon.cpp). */
 export interface NativeAddon {
   setErrorClass(errorClass: typeof DlrmError): void
@@ -57,6 +94,8 @@ export interface NativeAddon {
   /** The one in use: the best, lowered by DLRM_ISA. */
   isa(): Isa
   threads(count?: number): number
+  ops(): string[]
+  runOp(call: OpCall): OpResult
   Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram
 }
 

@@ -4,6 +4,7 @@
 #include "binding/env.h"
 #include "binding/program.h"
 #include "binding/read.h"
+#include "binding/run_op.h"
 
 namespace dlrm::binding {
 namespace {
@@ -36,6 +37,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["isas"] = Napi::Function::New(env, isas);
   exports["isa"] = Napi::Function::New(env, get_isa);
   exports["threads"] = Napi::Function::New(env, threads);
+  exports["ops"] = Napi::Function::New(env, op_names);
+  exports["runOp"] = Napi::Function::New(env, run_op);
   exports["Program"] = program_class(env);
   return exports;
 }

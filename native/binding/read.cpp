@@ -89,6 +89,13 @@ Span<float> read_floats(Napi::Value value, const std::string& what) {
   return {static_cast<float*>(array.data), array.length};
 }
 
+Span<float> read_ints_in_place(Napi::Value value, const std::string& what) {
+  const Array array = read_typed_array(value, what, "an Int32Array");
+  if (array.type != napi_int32_array)
+    fail(Code::argument, "%s: expected an Int32Array, received %s", what.c_str(), describe(value).c_str());
+  return {static_cast<float*>(array.data), array.length};
+}
+
 void copy_ints(Napi::Value value, const char* what, size_t table, std::vector<int32_t>& to) {
   const auto name = [&] { return "[batch] tables[" + std::to_string(table) + "]." + what; };
   bool is_array = false;
@@ -157,13 +164,7 @@ GraphSpec read_graph(Napi::Value value) {
   return spec;
 }
 
-void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch) {
-  batch.size = read_size(info[first], "[batch] size");
-  batch.dense.clear();
-  batch.labels.clear();
-  if (!info[first + 1].IsUndefined()) copy_floats(info[first + 1], "[batch] dense", batch.dense);
-  const Napi::Array flat = read_array(info[first + 2], "[batch] tables");
-  if (!info[first + 3].IsUndefined()) copy_floats(info[first + 3], "[batch] labels", batch.labels);
+void read_tables(Napi::Array flat, Batch& batch) {
   batch.tables.resize(flat.Length() / 3);
   for (size_t t = 0; t < batch.tables.size(); ++t) {
     Batch::Table& table = batch.tables[t];
@@ -176,6 +177,15 @@ void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch) {
     if (static_cast<int64_t>(table.offsets.size()) == batch.size) table.offsets.push_back(static_cast<int32_t>(table.indices.size()));
   }
   batch.seal();
+}
+
+void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch) {
+  batch.size = read_size(info[first], "[batch] size");
+  batch.dense.clear();
+  batch.labels.clear();
+  if (!info[first + 1].IsUndefined()) copy_floats(info[first + 1], "[batch] dense", batch.dense);
+  if (!info[first + 3].IsUndefined()) copy_floats(info[first + 3], "[batch] labels", batch.labels);
+  read_tables(read_array(info[first + 2], "[batch] tables"), batch);
 }
 
 }  // namespace dlrm::binding

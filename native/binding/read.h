@@ -18,6 +18,9 @@ struct Span {
 // The elements of a typed array of exactly this type; ERR_ARGUMENT for anything else, ERR_BUFFER if detached.
 Span<float> read_floats(Napi::Value value, const std::string& what);
 
+// The same for an Int32Array; the data is to be read as int32_t.
+Span<float> read_ints_in_place(Napi::Value value, const std::string& what);
+
 // Copies an Int32Array or BigInt64Array; int64 values outside int32 give ERR_INDEX.
 void copy_ints(Napi::Value value, const char* what, size_t table, std::vector<int32_t>& to);
 
@@ -30,8 +33,11 @@ Attrs read_attrs(Napi::Value value);
 // { dense, rows, tableNames, nodes: [{ op, name, inputs, outputs, attrs }], loss, prediction }
 GraphSpec read_graph(Napi::Value value);
 
-// size, dense, flat [offsets, indices, weights, offsets, ...], labels: lib/models/model.ts flattens the Batch because
-// reading properties is much cheaper in JavaScript. Closes offsets of length B with L.
+// [offsets, indices, weights | undefined, offsets, ...] -> batch.tables. Closes offsets of length B (batch.size) with L.
+void read_tables(Napi::Array flat, Batch& batch);
+
+// size, dense, flat tables, labels: lib/models/model.ts flattens the Batch because
+// reading properties is much cheaper in JavaScript.
 void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch);
 
 }  // namespace dlrm::binding

@@ -53,6 +53,11 @@ bool OpRunner::has_memory(Slot slot, size_t i) const {
   return slot != Slot::dparams || !op_->params[i].sparse;
 }
 
+View OpRunner::layout(Slot slot, size_t i) const {
+  const Shape want = shape(slot, i);
+  return {nullptr, want.dtype, want.rows, want.cols, want.cols};
+}
+
 void OpRunner::bind(Slot slot, size_t i, const View& view) {
   const int at = static_cast<int>(slot);
   if (i >= views_[at].size())

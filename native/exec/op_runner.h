@@ -45,6 +45,7 @@ class OpRunner {
 
   // Own memory is allocated at the first call (the gradients an update op reads: only if asked for). A null view: omitted, bags, or the dense gradient of a sparse parameter.
   const View& view(Slot slot, size_t i);
+  View layout(Slot slot, size_t i) const;  // its sizes and type, no data, nothing allocated
   size_t count(Slot slot) const { return views_[static_cast<int>(slot)].size(); }
   // Gradients of the per-sample weights, [sum of L], table after table; null if the op gives none for these bags.
   float* dlookup();

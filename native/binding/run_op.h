@@ -1,0 +1,10 @@
+// Any op of the registry, alone, on typed arrays: what lib/kernels.ts and the benchmark call. A new op adds nothing here.
+#pragma once
+#include <napi.h>
+
+namespace dlrm::binding {
+
+Napi::Value run_op(const Napi::CallbackInfo& info);
+Napi::Value op_names(const Napi::CallbackInfo& info);
+
+}  // namespace dlrm::binding
