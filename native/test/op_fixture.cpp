@@ -115,12 +115,19 @@ void OpFixture::fill_positions(const View& view) {
     }
 }
 
-void OpFixture::poison(Slot slot) {
+// Overwrites what backward must not read; returns what was there.
+std::vector<std::pair<View, Result>> OpFixture::poison(Slot slot) {
   uint32_t nan;
   const float quiet = std::numeric_limits<float>::quiet_NaN();
   memcpy(&nan, &quiet, sizeof nan);
-  for (size_t i = 0; i < runner_.count(slot); ++i)
-    if (runner_.view(slot, i) && runner_.view(slot, i).dtype == DType::f32) fill_words(runner_.view(slot, i), nan);
+  std::vector<std::pair<View, Result>> before;
+  for (size_t i = 0; i < runner_.count(slot); ++i) {
+    const View& view = runner_.view(slot, i);
+    if (!view || view.dtype != DType::f32) continue;
+    before.emplace_back(view, copy("", i, view));
+    fill_words(view, nan);
+  }
+  return before;
 }
 
 void OpFixture::forward(Pool* pool) {
@@ -138,27 +145,29 @@ void OpFixture::call(Pool* pool, int omitted) {
   }
   forward(pool);
   expect_intact();
-  const std::vector<Result> outputs = results();
-  if (!runner_.op().backward_reads_inputs) poison(Slot::in);
-  if (!runner_.op().backward_reads_outputs) poison(Slot::out);
+  std::vector<std::pair<View, Result>> hidden;
+  if (!runner_.op().backward_reads_inputs) hidden = poison(Slot::in);
+  if (!runner_.op().backward_reads_outputs)
+    for (auto& item : poison(Slot::out)) hidden.push_back(std::move(item));
   if (omitted >= 0) runner_.omit(Slot::din, static_cast<size_t>(omitted));
   runner_.backward(pool);
-  size_t at = 0;
-  for (const Result& output : outputs) {  // put back what was poisoned
-    if (output.name.rfind("output", 0)) continue;
-    const View& view = runner_.view(Slot::out, at++);
-    for (int64_t r = 0; r < view.rows; ++r)
-      if (view.cols) memcpy(view.row(r), &output.words[static_cast<size_t>(r * view.cols)], static_cast<size_t>(view.cols) * 4);
-  }
+  for (const auto& item : hidden)
+    for (int64_t r = 0; r < item.first.rows; ++r)
+      for (int64_t k = 0; k < item.first.cols; ++k)
+        item.first.row(r)[k] = item.second.f32(static_cast<size_t>(r * item.first.cols + k));
 }
 
-void OpFixture::add(std::vector<Result>& results, const char* what, size_t i, const View& view) const {
+Result OpFixture::copy(const char* what, size_t i, const View& view) {
   Result result{std::string(what) + " " + std::to_string(i), view.dtype, {}};
   for (int64_t r = 0; r < view.rows; ++r) {
     const auto* row = reinterpret_cast<const uint32_t*>(view.row(r));
     result.words.insert(result.words.end(), row, row + view.cols);
   }
-  if (view) results.push_back(std::move(result));
+  return result;
+}
+
+void OpFixture::add(std::vector<Result>& results, const char* what, size_t i, const View& view) {
+  if (view) results.push_back(copy(what, i, view));
 }
 
 std::vector<Result> OpFixture::results() {

@@ -42,9 +42,10 @@ class OpFixture {
   uint32_t random();
   float uniform(float lo, float hi);
   int32_t* integers(int64_t n);
-  void add(std::vector<Result>& results, const char* what, size_t i, const View& view) const;
+  static Result copy(const char* what, size_t i, const View& view);
+  static void add(std::vector<Result>& results, const char* what, size_t i, const View& view);
   std::vector<Result> read_only();
-  void poison(Slot slot);
+  std::vector<std::pair<View, Result>> poison(Slot slot);
 
   const OpCase& case_;
   GuardedMemory memory_;
