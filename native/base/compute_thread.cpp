@@ -22,6 +22,7 @@ struct ComputeThread {
 
   void loop() {
     std::unique_ptr<Pool> pool;
+    int made_for = 0;
     for (;;) {
       ComputeJob job;
       int wanted;
@@ -32,7 +33,7 @@ struct ComputeThread {
         jobs.pop_front();
         wanted = threads;
       }
-      if (!pool || pool->threads() != wanted) pool = std::make_unique<Pool>(wanted);
+      if (made_for != wanted) pool = std::make_unique<Pool>(made_for = wanted);
       job(*pool);
     }
   }

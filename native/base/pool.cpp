@@ -1,6 +1,7 @@
 #include "base/pool.h"
 
 #include <chrono>
+#include <system_error>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -38,7 +39,11 @@ uint32_t unclaimed(uint64_t word) { return static_cast<uint32_t>(word); }
 }  // namespace
 
 Pool::Pool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads; those there are do the work.
+  }
 }
 
 Pool::~Pool() {

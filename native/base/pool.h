@@ -13,7 +13,8 @@ namespace dlrm {
 
 class Pool {
  public:
-  explicit Pool(int threads);  // the caller counts as one of them
+  // The caller counts as one of them. Fewer if the system gives no more: threads() tells.
+  explicit Pool(int threads);
   ~Pool();
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
   // Loops estimated shorter than this run on the caller alone (for_chunks): waking idle cores costs more.
