@@ -11,5 +11,6 @@
 namespace dlrm {
 
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
+std::unique_ptr<Op> make_mlp(const MakeArgs&);
 
 }  // namespace dlrm

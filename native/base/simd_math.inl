@@ -1,0 +1,18 @@
+// Elementary functions over Vec. Include after simd_<isa>.h, in the same region. Every ISA gives the same bits.
+
+// e^x for x in [-87, 88], clamped outside; 1 ulp. Cody-Waite reduction to [-ln2/2, ln2/2], then a Taylor polynomial (degree 7).
+DLRM_INLINE Vec exp(Vec x) {
+  x = min(set1(88.0f), max(set1(-87.0f), x));
+  const Vec n = nearest(x * set1(1.44269504f));
+  const Vec r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x));
+  Vec p = set1(1.0f / 5040);
+  p = fma(p, r, set1(1.0f / 720));
+  p = fma(p, r, set1(1.0f / 120));
+  p = fma(p, r, set1(1.0f / 24));
+  p = fma(p, r, set1(1.0f / 6));
+  p = fma(p, r, set1(0.5f));
+  return times_pow2(fma(p * r, r, r) + set1(1.0f), n);
+}
+
+// 1 / (1 + e^-x); NaN stays NaN.
+DLRM_INLINE Vec sigmoid(Vec x) { return set1(1.0f) / (set1(1.0f) + exp(zero() - x)); }

@@ -1,0 +1,265 @@
+#include "ops/mlp/mlp.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "ops/op.h"
+#include "ops/registry.h"
+
+namespace dlrm {
+namespace {
+
+const VariantTable<MlpKernels> kVariants = {{
+    &mlp_scalar,
+    DLRM_X86(&mlp_avx2),
+    DLRM_X86(&mlp_avx512),
+}};
+
+// Roughly, of one core; only to judge whether a loop is worth waking the pool.
+constexpr double kFlopsPerNs = 50, kFloatsPackedPerNs = 1;
+
+constexpr int64_t kMaxWidth = 1 << 24;
+
+Activation activation_attr(const MakeArgs& args, const char* attr) {
+  const std::string name = args.attrs.text(args.op, attr, "relu");
+  if (name == "relu") return Activation::relu;
+  if (name == "sigmoid") return Activation::sigmoid;
+  if (name == "none") return Activation::none;
+  fail(Code::argument, "[mlp] %s: %s: expected relu, sigmoid or none, received \"%s\"", args.name.c_str(), attr, name.c_str());
+}
+
+// Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
+int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64); }
+
+struct Layer {
+  int64_t inputs, outputs;
+  Activation activation;
+  int64_t packed_bias, packed;  // where in Run::packed
+  int64_t dz, packed_back;      // where in Run::scratch: dz from B * dz on, strips of W from B * dz_columns_ + packed_back on
+};
+
+// A piece of work of one layer, in strips: tiles of its dW, or (outputs unused) strips of its packed weights.
+struct Task {
+  size_t layer;
+  Range outputs, inputs;
+  double work;
+};
+
+class Mlp : public Op {
+ public:
+  explicit Mlp(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+    args.expect_inputs(1);
+    int64_t inputs = args.matrix(0).cols;
+    if (inputs < 1) fail(Code::shape, "[mlp] %s: input 0: expected at least 1 column, received 0", args.name.c_str());
+    const std::vector<int64_t> widths = args.attrs.sizes(args.op, "layers");
+    if (widths.empty()) fail(Code::argument, "[mlp] %s: layers: expected at least one width", args.name.c_str());
+    const Activation hidden = activation_attr(args, "activation"), last = activation_attr(args, "last");
+    for (size_t l = 0; l < widths.size(); ++l) {
+      if (widths[l] < 1 || widths[l] > kMaxWidth)
+        fail(Code::argument, "[mlp] %s: layers: expected widths from 1 to %lld, received %lld", args.name.c_str(),
+             static_cast<long long>(kMaxWidth), static_cast<long long>(widths[l]));
+      add_layer(args.name, inputs, widths[l], l + 1 < widths.size() ? hidden : last);
+      inputs = widths[l];
+    }
+    outputs = {{kPerExample, inputs}};
+    backward_reads_inputs = false;
+    backward_reads_outputs = last != Activation::none;
+    plan();
+  }
+
+  void prepare(const Run& run) const override {
+    for_tasks(run.pool, forward_packing_, [&](const Task& task) {
+      const Layer& layer = layers_[task.layer];
+      const View &weight = run.params[2 * task.layer], &bias = run.params[2 * task.layer + 1];
+      kernels_.pack_transposed(weight, run.packed + layer.packed, task.outputs);
+      const int64_t end = task.outputs.end * kernels_.strip;
+      for (int64_t n = task.outputs.begin * kernels_.strip; n < end; ++n)
+        run.packed[layer.packed_bias + n] = n < layer.outputs ? bias.f32()[n] : 0;
+    });
+  }
+
+  void forward(const Run& run) const override {
+    for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { forward_block(run, block, pool); });
+  }
+
+  void backward(const Run& run) const override {
+    for_tasks(run.pool, backward_packing_, [&](const Task& task) {
+      if (task.layer || run.din[0]) kernels_.pack(run.params[2 * task.layer], packed_back(run, task.layer), task.inputs);
+    });
+    for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
+    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
+    for_tasks(run.pool, tiles_, [&](const Task& task) { weight_gradient(run, task); }, ns_per_work);
+  }
+
+  size_t scratch_bytes(const Run& run) const override {
+    return static_cast<size_t>(run.batch * dz_columns_ + back_floats_) * sizeof(float);
+  }
+
+  Cost cost(const Run& run, bool backward) const override {
+    double values = static_cast<double>(layers_[0].inputs), weights = 0;
+    for (const Layer& layer : layers_) {
+      values += static_cast<double>(layer.outputs);
+      weights += static_cast<double>(layer.outputs * layer.inputs);
+    }
+    const double b = static_cast<double>(run.batch);
+    return {flops(run, backward), 4 * (backward ? 2 : 1) * (b * values + weights)};
+  }
+
+ private:
+  int64_t pad(int64_t cols) const { return strips(cols) * kernels_.strip; }
+  int64_t strips(int64_t cols) const { return (cols + kernels_.strip - 1) / kernels_.strip; }
+
+  void add_layer(const std::string& name, int64_t inputs, int64_t width, Activation activation) {
+    const std::string prefix = name + "." + std::to_string(2 * layers_.size());
+    layers_.push_back({inputs, width, activation, packed_floats, packed_floats + pad(width), dz_columns_, back_floats_});
+    packed_floats += pad(width) * (inputs + 1);
+    dz_columns_ += pad(width);
+    back_floats_ += width * pad(inputs);
+    const double m = static_cast<double>(width), n = static_cast<double>(inputs);
+    params.push_back({prefix + ".weight", {width, inputs}, {Init::normal, 0, std::sqrt(2 / (m + n))}});
+    params.push_back({prefix + ".bias", {width}, {Init::normal, 0, std::sqrt(1 / m)}});
+    saved.push_back({kPerExample, pad(inputs)});
+  }
+
+  // The tasks depend on the widths alone; the largest come first, so that no thread is left with one at the end.
+  void plan() {
+    const int64_t tall = 64 / std::min<int64_t>(kernels_.strip, 64), wide = 2 * tall, pack_strips = tall;
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      const Layer& layer = layers_[l];
+      const int64_t n = strips(layer.outputs), k = strips(layer.inputs);
+      for (int64_t i = 0; i < n; i += pack_strips)
+        forward_packing_.push_back(task(l, {i, std::min(n, i + pack_strips)}, {0, k}));
+      for (int64_t j = 0; j < k; j += pack_strips)
+        backward_packing_.push_back(task(l, {0, n}, {j, std::min(k, j + pack_strips)}));
+      for (int64_t i = 0; i < n; i += tall)
+        for (int64_t j = 0; j < k; j += wide)
+          tiles_.push_back(task(l, {i, std::min(n, i + tall)}, {j, std::min(k, j + wide)}));
+    }
+    for (auto* tasks : {&forward_packing_, &backward_packing_, &tiles_})
+      std::stable_sort(tasks->begin(), tasks->end(), [](const Task& a, const Task& b) { return a.work > b.work; });
+  }
+
+  Task task(size_t layer, Range outputs, Range inputs) const {
+    const int64_t area = (outputs.end - outputs.begin) * (inputs.end - inputs.begin) * kernels_.strip * kernels_.strip;
+    return {layer, outputs, inputs, static_cast<double>(area)};
+  }
+
+  template <class F>
+  void for_tasks(Pool* pool, const std::vector<Task>& tasks, F&& run_task, double ns_per_work = 1 / kFloatsPackedPerNs) const {
+    double work = 0;
+    for (const Task& task : tasks) work += task.work;
+    for_chunks(pool, static_cast<int64_t>(tasks.size()), work * ns_per_work,
+               [&](int64_t i) { run_task(tasks[static_cast<size_t>(i)]); });
+  }
+
+  float* dz(const Run& run, size_t l) const { return static_cast<float*>(run.scratch) + run.batch * layers_[l].dz; }
+  float* packed_back(const Run& run, size_t l) const {
+    return static_cast<float*>(run.scratch) + run.batch * dz_columns_ + layers_[l].packed_back;
+  }
+
+  // Of the forward pass (and as many for the input gradients), or of the whole backward pass.
+  double flops(const Run& run, bool backward) const {
+    double sum = 0;
+    for (const Layer& layer : layers_) sum += 2.0 * static_cast<double>(layer.outputs * layer.inputs);
+    const double first = 2.0 * static_cast<double>(layers_[0].outputs * layers_[0].inputs);
+    const bool wants_din = run.din && run.din[0];
+    return static_cast<double>(run.batch) * (backward ? 2 * sum - (wants_din ? 0 : first) : sum);
+  }
+
+  // Many blocks: each is one chunk. A single one is handed the pool, to cut its columns instead.
+  template <class F>
+  void for_blocks(const Run& run, double flops, F&& body) const {
+    const int64_t rows = block_rows(run.batch), blocks = (run.batch + rows - 1) / rows;
+    Pool* const inner = blocks == 1 ? run.pool : nullptr;
+    for_chunks(run.pool, blocks, flops / kFlopsPerNs, [&](int64_t block) { body(block, inner); });
+  }
+
+  Range rows_of(const Run& run, int64_t block) const {
+    const int64_t rows = block_rows(run.batch);
+    return {block * rows, std::min(run.batch, (block + 1) * rows)};
+  }
+
+  void product(const MlpProduct& a, Pool* pool) const {
+    const int64_t n = strips(a.cols);
+    if (!pool) return kernels_.product(a, {0, n});
+    constexpr int64_t kTogether = 4;
+    const double ns = 2.0 * static_cast<double>(a.rows * a.depth * a.cols) / kFlopsPerNs;
+    for_chunks(pool, (n + kTogether - 1) / kTogether, ns,
+               [&](int64_t i) { kernels_.product(a, {i * kTogether, std::min(n, (i + 1) * kTogether)}); });
+  }
+
+  void forward_block(const Run& run, int64_t block, Pool* pool) const {
+    const Range rows = rows_of(run, block);
+    const auto input = [&](size_t l) { return run.saved[l].f32() + rows.begin * pad(layers_[l].inputs); };
+    kernels_.load_rows(run.in[0].view, input(0), rows);
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      const Layer& layer = layers_[l];
+      MlpProduct a{};
+      a.in = input(l);
+      a.matrix = run.packed + layer.packed;
+      a.bias = run.packed + layer.packed_bias;
+      a.rows = rows.end - rows.begin;
+      a.depth = layer.inputs;
+      a.cols = layer.outputs;
+      a.activation = layer.activation;
+      const bool last = l + 1 == layers_.size();
+      set_output(a, last ? run.out[0] : View{}, last ? nullptr : input(l + 1), rows);
+      product(a, pool);
+    }
+  }
+
+  void backward_block(const Run& run, int64_t block, Pool* pool) const {
+    const Range rows = rows_of(run, block);
+    const auto dz_of = [&](size_t l) { return dz(run, l) + rows.begin * pad(layers_[l].outputs); };
+    const size_t top = layers_.size() - 1;
+    kernels_.output_gradient(run.dout[0], run.out[0], layers_[top].activation, dz_of(top), rows);
+    for (size_t l = top + 1; l-- > (run.din[0] ? 0 : 1);) {
+      const Layer& layer = layers_[l];
+      MlpProduct a{};
+      a.in = dz_of(l);
+      a.matrix = packed_back(run, l);
+      a.rows = rows.end - rows.begin;
+      a.depth = layer.outputs;
+      a.cols = layer.inputs;
+      a.activation = l ? layers_[l - 1].activation : Activation::none;
+      a.gate = l ? run.saved[l].f32() + rows.begin * pad(layer.inputs) : nullptr;
+      set_output(a, l ? View{} : run.din[0], l ? dz_of(l - 1) : nullptr, rows);
+      product(a, pool);
+    }
+  }
+
+  // To rows of a matrix, or to strips.
+  void set_output(MlpProduct& a, const View& matrix, float* to, Range rows) const {
+    a.out = to ? to : matrix.row(rows.begin);
+    a.out_row = to ? kernels_.strip : matrix.stride;
+    a.out_strip = to ? a.rows * kernels_.strip : kernels_.strip;
+    a.writable = to ? pad(a.cols) : a.cols;
+  }
+
+  void weight_gradient(const Run& run, const Task& task) const {
+    const Layer& layer = layers_[task.layer];
+    MlpWeightGradient a{};
+    a.dweight = run.dparams[2 * task.layer];
+    a.dbias = run.dparams[2 * task.layer + 1];
+    a.dz = dz(run, task.layer);
+    a.x = run.saved[task.layer].f32();
+    a.batch = run.batch;
+    a.block_rows = block_rows(run.batch);
+    a.outputs = layer.outputs;
+    a.inputs = layer.inputs;
+    kernels_.weight_gradient(a, task.outputs, task.inputs);
+  }
+
+  const MlpKernels& kernels_;
+  std::vector<Layer> layers_;
+  int64_t dz_columns_ = 0, back_floats_ = 0;
+  std::vector<Task> forward_packing_, backward_packing_, tiles_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_mlp(const MakeArgs& args) { return std::make_unique<Mlp>(args); }
+
+}  // namespace dlrm

@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <cmath>
+
+#include "ops/mlp/mlp.h"
+
+namespace dlrm {
+namespace {
+
+constexpr int64_t P = 4;
+
+int64_t pad(int64_t cols) { return (cols + P - 1) / P * P; }
+
+// Element (i, c) of a block of `rows` rows.
+template <class T>
+T& at(T* block, int64_t rows, int64_t i, int64_t c) {
+  return block[c / P * rows * P + i * P + c % P];
+}
+
+float activate(Activation activation, float z) {
+  switch (activation) {
+    case Activation::relu: return z < 0 ? 0 : z;
+    case Activation::sigmoid: return 1 / (1 + std::exp(-z));
+    default: return z;
+  }
+}
+
+float derivative(Activation activation, float y) {
+  switch (activation) {
+    case Activation::relu: return y > 0 ? 1.0f : 0.0f;
+    case Activation::sigmoid: return y * (1 - y);
+    default: return 1;
+  }
+}
+
+void pack_transposed(const View& weight, float* packed, Range strips) {
+  for (int64_t n = strips.begin * P; n < strips.end * P; ++n)
+    for (int64_t k = 0; k < weight.cols; ++k) at(packed, weight.cols, k, n) = n < weight.rows ? weight.row(n)[k] : 0;
+}
+
+void pack(const View& weight, float* packed, Range strips) {
+  for (int64_t k = strips.begin * P; k < strips.end * P; ++k)
+    for (int64_t n = 0; n < weight.rows; ++n) at(packed, weight.rows, n, k) = k < weight.cols ? weight.row(n)[k] : 0;
+}
+
+void load_rows(const View& x, float* strips, Range rows) {
+  for (int64_t i = rows.begin; i < rows.end; ++i)
+    for (int64_t k = 0; k < x.cols; ++k) at(strips, rows.end - rows.begin, i - rows.begin, k) = x.row(i)[k];
+}
+
+void output_gradient(const View& dout, const View& out, Activation activation, float* strips, Range rows) {
+  for (int64_t i = rows.begin; i < rows.end; ++i)
+    for (int64_t n = 0; n < dout.cols; ++n)
+      at(strips, rows.end - rows.begin, i - rows.begin, n) = dout.row(i)[n] * derivative(activation, out.row(i)[n]);
+}
+
+void product(const MlpProduct& a, Range strips) {
+  for (int64_t i = 0; i < a.rows; ++i) {
+    for (int64_t c = strips.begin * P; c < std::min(a.cols, strips.end * P); ++c) {
+      float z = a.bias ? a.bias[c] : 0;
+      for (int64_t d = 0; d < a.depth; ++d) z += at(a.in, a.rows, i, d) * at(a.matrix, a.depth, d, c);
+      a.out[i * a.out_row + c / P * a.out_strip + c % P] =
+          a.gate ? z * derivative(a.activation, at(a.gate, a.rows, i, c)) : activate(a.activation, z);
+    }
+  }
+}
+
+void weight_gradient(const MlpWeightGradient& a, Range outputs, Range inputs) {
+  const auto element = [&a](const float* base, int64_t cols, int64_t b, int64_t c) {
+    const int64_t first = b / a.block_rows * a.block_rows, rows = std::min(a.block_rows, a.batch - first);
+    return at(base + first * pad(cols), rows, b - first, c);
+  };
+  for (int64_t n = outputs.begin * P; n < std::min(a.outputs, outputs.end * P); ++n) {
+    for (int64_t k = inputs.begin * P; a.dweight && k < std::min(a.inputs, inputs.end * P); ++k) {
+      float dw = 0;
+      for (int64_t b = 0; b < a.batch; ++b) dw += element(a.dz, a.outputs, b, n) * element(a.x, a.inputs, b, k);
+      a.dweight.row(n)[k] = dw;
+    }
+    if (!a.dbias || inputs.begin > 0) continue;
+    float db = 0;
+    for (int64_t b = 0; b < a.batch; ++b) db += element(a.dz, a.outputs, b, n);
+    a.dbias.f32()[n] = db;
+  }
+}
+
+}  // namespace
+
+const MlpKernels mlp_scalar = {P, pack_transposed, pack, load_rows, output_gradient, product, weight_gradient};
+
+}  // namespace dlrm
