@@ -69,7 +69,7 @@ label linux
   initrd initrd
   append console=ttyS0 loglevel=4 clearcpuid=xsaves,xsavec panic=-1 mitigations=off nokaslr random.trust_cpu=on
 END
-xorriso -as mkisofs -quiet -o "$work/boot.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$work/iso"
+xorriso -as mkisofs -quiet -o "$work/boot.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$work/iso" 2>&1 | grep -v '^xorriso .*libburnia\|^$' >&2 || true
 
 cat >"$work/bochsrc" <<END
 cpu: model=$cpu, count=1, ips=50000000, reset_on_triple_fault=0
@@ -95,7 +95,7 @@ touch "$work/serial"
 # Bochs's text display wants a terminal: script(1) is one.
 TERM=xterm timeout "$timeout" script -qec "bochs -q -f '$work/bochsrc' -rc '$work/commands'" /dev/null >"$work/screen" 2>&1 </dev/null &
 emulator=$!
-tail -n +1 -s 0.5 -f --pid=$emulator "$work/serial" | tr -d '\r' | tee "$work/output"
+tail -n +1 -s 0.5 -f --pid=$emulator "$work/serial" | sed -u 's/\r$//' | tee "$work/output"
 wait $emulator || true
 
 status=$(sed -n 's/^\[emulated\] exit status \([0-9]*\)$/\1/p' "$work/output")

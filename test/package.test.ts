@@ -1,0 +1,192 @@
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const { files: packed } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
+const npmCli = realpathSync(findOnPath('npm'))
+
+/** What a user's first script does: a model, a few steps on one batch, a prediction. */
+const TRAIN = `
+async function train({ DLRM, SGD }) {
+  const model = new DLRM({ dense: 2, tables: [5, 3], embeddingDim: 4, bottom: [8], top: [8], seed: 1 })
+  await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 4 })
+  const table = (...ids) => ({ offsets: Int32Array.of(0, 1, 2, 3, 4), indices: Int32Array.from(ids) })
+  const batch = { size: 4, dense: Float32Array.of(0, 1, 1, 0, 1, 1, 0, 0), tables: [table(0, 1, 2, 4), table(2, 1, 0, 1)],
+    labels: Float32Array.of(0, 1, 0, 1) }
+  const losses = []
+  for (let i = 0; i < 200; i++) losses.push(await model.step(batch))
+  const p = await model.predict(batch)
+  console.log(JSON.stringify({ first: losses[0], last: losses.at(-1), p: Array.from(p) }))
+}
+`
+
+t.test('the packed package', async t => {
+  // Outside the checkout, whose node_modules would hide a missing dependency.
+  const dir = mkdtempSync(join(tmpdir(), 'dlrm-package-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const bare = pathWithoutCompiler(dir)
+  const withBinary = pack(join(dir, 'shipped'), true)
+  const sourceOnly = pack(join(dir, 'source'), false)
+
+  await t.test('carries what a source build needs, and no tests', async t => {
+    const listed = run('tar', ['-tzf', withBinary], dir).stdout.split('\n')
+    const inPackage = new Set(listed.map(name => name.replace(/^package\//, '')))
+    for (const source of filesUnder(join(root, 'native')).map(file => relative(root, file))) {
+      t.equal(inPackage.has(source), !source.startsWith(join('native', 'test')), source)
+    }
+    for (const name of ['CMakeLists.txt', 'binding.gyp', 'scripts/build-native.mjs', 'LICENSE', 'dist/index.d.ts']) {
+      t.ok(inPackage.has(name), name)
+    }
+    t.notOk(
+      listed.some(name => /^package\/(test|bench|lib|build|node_modules|\.ci)\//.test(name)),
+      'sources of the checkout only',
+    )
+  })
+
+  for (const [kind, flags] of [
+    ['with install scripts', []],
+    ['with install scripts blocked', ['--ignore-scripts']],
+  ] as const) {
+    await t.test(`installs ${kind}, with no compiler, and trains`, async t => {
+      const app = join(dir, kind.replaceAll(' ', '-'))
+      const installed = npmInstall(app, withBinary, flags, bare)
+      if (offline(installed)) return t.skip('no npm registry, and its cache lacks the dependencies')
+      t.equal(installed.status, 0, installed.output)
+      t.notOk(existsSync(join(app, 'node_modules', 'dlrm', 'build')), 'nothing was built')
+      writeFileSync(join(app, 'esm.mjs'), `import * as dlrm from 'dlrm'\n${TRAIN}\nawait train(dlrm)\n`)
+      writeFileSync(join(app, 'common.cjs'), `${TRAIN}\ntrain(require('dlrm'))\n`)
+      const outputs = ['esm.mjs', 'common.cjs'].map(script => {
+        const { status, output, stdout } = run(process.execPath, ['--no-warnings', script], app, bare)
+        t.equal(status, 0, output)
+        return stdout
+      })
+      t.equal(outputs[0], outputs[1], 'import and require give the same bits')
+      const { first, last, p } = JSON.parse(outputs[0])
+      t.ok(last < first / 2, `loss ${first} -> ${last}`)
+      t.same(p.map(Math.round), [0, 1, 0, 1])
+    })
+  }
+
+  await t.test('its types compile in a strict TypeScript project', async t => {
+    const app = join(dir, 'with-install-scripts-blocked')
+    if (!existsSync(join(app, 'node_modules', 'dlrm'))) return t.skip('not installed')
+    writeFileSync(
+      join(app, 'user.ts'),
+      `import { DLRM, DlrmError, SGD } from 'dlrm'
+const model: DLRM = new DLRM({ dense: 1, tables: [3], embeddingDim: 4 })
+await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 1 })
+const p: Float32Array = await model.predict({ size: 1, dense: new Float32Array(1), tables: [] })
+console.log(p, DlrmError)
+// @ts-expect-error a wrong option name is refused
+new DLRM({ dense: 1, tables: [3], embeddingDims: 4 })
+`,
+    )
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', '']
+    const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+    writeFileSync(join(app, 'package.json'), '{"type":"module"}')
+    const { status, output } = run(process.execPath, [tsc, ...options, 'user.ts'], app)
+    t.equal(status, 0, output)
+  })
+
+  await t.test('without a binary and a compiler, installing says what to do', async t => {
+    const installed = npmInstall(join(dir, 'fails'), sourceOnly, [], bare)
+    if (offline(installed)) return t.skip('no npm registry, and its cache lacks the dependencies')
+    t.not(installed.status, 0)
+    t.match(installed.output, /needs CMake 3\.15 or newer and a C\+\+17 compiler/)
+    t.match(installed.output, /Possible solutions:/)
+  })
+
+  await t.test('without a binary and with install scripts blocked, importing says what to do', async t => {
+    const app = join(dir, 'blocked')
+    const installed = npmInstall(app, sourceOnly, ['--ignore-scripts'], bare)
+    if (offline(installed)) return t.skip('no npm registry, and its cache lacks the dependencies')
+    t.equal(installed.status, 0, installed.output)
+    const script = `import('dlrm').then(() => console.log('loaded'), e => console.log(e.name, e.code, e.message))`
+    const { stdout } = run(process.execPath, ['-e', script], app, bare)
+    t.match(stdout, /^DlrmError ERR_NATIVE The native part of dlrm could not be loaded/)
+    t.match(stdout, /Possible solutions:/)
+    const command = /build in place: node (\S+)/.exec(stdout)?.[1] ?? ''
+    t.ok(existsSync(command), `${command} exists`)
+  })
+})
+
+/** npm pack on a copy, so that the checkout's own build and dist stay as they are. Gives the tarball's path. */
+function pack(stage: string, binary: boolean): string {
+  mkdirSync(stage, { recursive: true })
+  const wanted = [...packed, 'package.json', 'README.md', 'LICENSE'].filter(name => !/^!|^dist$|^prebuilds$/.test(name))
+  for (const name of wanted.filter(name => existsSync(join(root, name)))) {
+    cpSync(join(root, name), join(stage, name), { recursive: true })
+  }
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  const compiled = run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(stage, 'dist')], root)
+  if (compiled.status !== 0) throw new Error(compiled.output)
+  if (binary) {
+    const prebuilds = join(stage, 'prebuilds', `${process.platform}-${process.arch}`)
+    mkdirSync(prebuilds, { recursive: true })
+    cpSync(join(root, 'build', 'Release', 'dlrm.node'), join(prebuilds, 'dlrm.node'))
+  }
+  const result = run(process.execPath, [npmCli, 'pack', '--ignore-scripts', '--silent'], stage)
+  if (result.status !== 0) throw new Error(result.output)
+  return join(stage, result.stdout.trim())
+}
+
+function npmInstall(app: string, tarball: string, flags: readonly string[], path: string) {
+  mkdirSync(app)
+  writeFileSync(join(app, 'package.json'), '{"private":true}')
+  const options = ['--prefer-offline', '--no-audit', '--no-fund', '--foreground-scripts', '--fetch-retries=0', ...flags]
+  return run(process.execPath, [npmCli, 'install', tarball, ...options], app, path)
+}
+
+const offline = ({ output }: { output: string }) => /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|ENOTCACHED/.test(output)
+
+/** A folder with node and the shell, nothing else: the PATH of a machine without CMake and compilers. */
+function pathWithoutCompiler(dir: string): string {
+  const bin = join(dir, 'bin')
+  mkdirSync(bin)
+  symlinkSync(process.execPath, join(bin, 'node'))
+  symlinkSync('/bin/sh', join(bin, 'sh'))
+  return bin
+}
+
+function run(command: string, args: string[], cwd: string, path = process.env.PATH) {
+  const env: NodeJS.ProcessEnv = { ...process.env, PATH: path }
+  // What npm and tap tell their children must not reach a process that plays another user's.
+  for (const name of Object.keys(env)) {
+    if (/^(npm_(?!config_(cache|registry|cafile|userconfig|globalconfig|.*proxy))|TAP|NODE_OPTIONS|CXX|CC)/i.test(name))
+      delete env[name]
+  }
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: 120_000 })
+  return { status, stdout: stdout ?? '', output: `${stdout}${stderr}${error ?? ''}` }
+}
+
+function findOnPath(name: string): string {
+  const found = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map(dir => join(dir, name))
+    .find(existsSync)
+  if (!found) throw new Error(`${name} is not on the PATH (${dirname(process.execPath)})`)
+  return found
+}
+
+function filesUnder(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap(entry => {
+    const path = join(dir, entry.name)
+    return entry.isDirectory() ? filesUnder(path) : [path]
+  })
+}
