@@ -61,7 +61,8 @@ function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
   const e = embeddingBag(g, 'emb_l', { width: embeddingDim, mode: config.pooling, rowWeights })
   const x = dense > 0 ? mlp(g, 'bot_l', g.dense, { layers: bottom }) : undefined
   let z = e
-  if (interaction === 'dot') z = interactionDot(g, 'interaction', x, e, { width: embeddingDim, itself: config.interactionItself })
+  if (interaction === 'dot')
+    z = interactionDot(g, 'interaction', x, e, { width: embeddingDim, itself: config.interactionItself })
   else if (x) z = concat(g, 'interaction', [x, e])
   const logits = mlp(g, 'top_l', z, { layers: top, last: 'none' })
   const prediction = sigmoid(g, 'probability', logits, { threshold })

@@ -24,6 +24,8 @@ const CHUNK = 1 << 20
 export abstract class Model {
   /** What raw rows mean; set by `fit` from its data and by `load`. Needed by `predictRows`. */
   schema: Schema | undefined
+  /** What a batch must look like: D dense features, and R rows of each table. */
+  readonly inputs: { readonly dense: number; readonly rows: readonly number[] }
   readonly #program: NativeProgram
   #optimizer: Optimizer | undefined
   #maxBatch = 0
@@ -37,6 +39,7 @@ export abstract class Model {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new DlrmError('ERR_ARGUMENT', `seed: expected an integer >= 0, received ${seed}`)
     }
+    this.inputs = { dense: graph.dense, rows: graph.rows }
     this.#program = new native.Program(graph, isa, seed)
   }
 
@@ -155,7 +158,8 @@ export abstract class Model {
     const tensors = this.#program.tensors().filter(tensor => !tensor.state)
     for (const { name, shape } of tensors) checkShape(name, shape, state.get(name))
     for (const name of state.keys()) {
-      if (!tensors.some(tensor => tensor.name === name)) throw new DlrmError('ERR_SHAPE', `[state] no parameter "${name}"`)
+      if (!tensors.some(tensor => tensor.name === name))
+        throw new DlrmError('ERR_SHAPE', `[state] no parameter "${name}"`)
     }
     tensors.forEach(({ name }, index) => {
       this.#program.write(index, 0, state.get(name)!.data)
@@ -215,7 +219,10 @@ export abstract class Model {
       const found = file.tensors.get(name)
       if (!found) throw new DlrmError('ERR_FORMAT', `${file.path}: the tensor "${name}" is missing`)
       if (found.shape.join() !== shape.join()) {
-        throw new DlrmError('ERR_FORMAT', `${file.path}: ${name}: expected shape [${shape}], the file has [${found.shape}]`)
+        throw new DlrmError(
+          'ERR_FORMAT',
+          `${file.path}: ${name}: expected shape [${shape}], the file has [${found.shape}]`,
+        )
       }
     }
     for (const { name, index } of wanted) {
@@ -230,7 +237,8 @@ export abstract class Model {
 
   #mustBeIdle(what: string): void {
     if (this.#running > 0) throw new DlrmError('ERR_STATE', `[${what}] a step is running: await it first`)
-    if (this.#saving && what !== 'state') throw new DlrmError('ERR_STATE', `[${what}] a save is in progress: await it first`)
+    if (this.#saving && what !== 'state')
+      throw new DlrmError('ERR_STATE', `[${what}] a save is in progress: await it first`)
   }
 }
 

@@ -1,0 +1,351 @@
+import type { DataSet, Position } from '../data/source.js'
+import { DlrmError } from '../errors.js'
+import type { Model, Tensor } from '../models/model.js'
+import { describeModel } from '../models/storage.js'
+import type { Optimizer } from '../optim/optimizer.js'
+import { Checkpoints, type TrainingState } from './checkpoint.js'
+import { evaluate } from './evaluate.js'
+import type { Metrics } from './metrics.js'
+
+export interface FitOptions {
+  /** Examples per step. */
+  batchSize: number
+  optimizer: Optimizer
+  /** Passes over the training data; default 1. */
+  epochs?: number
+  /** Steps of an epoch at most; default all. */
+  stepsPerEpoch?: number
+  /** Shuffle the training data (default true); with `seed` (default 0) the order is the same in every run. */
+  shuffle?: boolean
+  seed?: number
+  /** Validate each so many steps; default at the end of every epoch. Without `data.valid` never. */
+  validEvery?: number
+  /** Examples per validation batch; default `batchSize`. */
+  validBatchSize?: number
+  /** Stop when the validation metric has not improved for `patience` validations, and return to the best parameters. */
+  earlyStopping?: { metric?: 'auc' | 'logloss'; patience: number }
+  /** Write a checkpoint each `every` steps to the folder `dir`, keep the last `keep` (default 3). */
+  checkpoint?: { dir: string; every: number; keep?: number; onWarning?: (message: string) => void }
+  /** Continue from the newest sound checkpoint in `checkpoint.dir`, if there is one, exactly as if never stopped. */
+  resume?: boolean
+  /** Called after each `progressEvery` (default 1) steps and after each validation. */
+  onProgress?: (progress: Progress) => void
+  progressEvery?: number
+  /** Stops training after the running step; `fit` then resolves with what it has. */
+  signal?: AbortSignal
+}
+
+export interface Progress {
+  epoch: number
+  /** Steps done in all, and in this epoch. */
+  step: number
+  stepInEpoch: number
+  /** Mean training loss over the examples since the last report. */
+  loss: number
+  /** Time in training steps per step since the last report, ms. */
+  millisecondsPerStep: number
+  /** Examples per second of training so far in this call. */
+  samplesPerSecond: number
+  /** Set when this reports a validation. */
+  valid?: Metrics
+}
+
+export interface FitResult {
+  steps: number
+  epochs: number
+  /** Examples trained on and seconds spent training (validation and checkpoints not counted) in this call. */
+  samples: number
+  seconds: number
+  samplesPerSecond: number
+  history: { step: number; epoch: number; valid: Metrics }[]
+  /** The best validation, with early stopping. */
+  best?: { step: number; value: number }
+  stoppedEarly: boolean
+  /** Malformed rows that the source passed over in the last epoch. */
+  skipped: number
+}
+
+/** The training loop behind `model.fit`. */
+export async function fit(model: Model, data: DataSet, options: FitOptions): Promise<FitResult> {
+  return new Fit(model, data, options).run()
+}
+
+/** One window of training between two reports. */
+interface Window {
+  loss: number
+  samples: number
+  steps: number
+  milliseconds: number
+}
+
+const emptyWindow = (): Window => ({ loss: 0, samples: 0, steps: 0, milliseconds: 0 })
+
+class Fit {
+  readonly #model: Model
+  readonly #data: DataSet
+  readonly #options: FitOptions
+  readonly #checkpoints: Checkpoints | undefined
+  #epoch = 0
+  #stepInEpoch = 0
+  #position: Position | null = null
+  #best: { value: number; step: number } | null = null
+  #bestState: Map<string, Tensor> | undefined
+  #sinceBest = 0
+  #stoppedEarly = false
+  #window = emptyWindow()
+  #samples = 0
+  #milliseconds = 0
+  #mark = 0
+  #pending: { loss: Promise<number>; samples: number } | undefined
+  readonly #history: FitResult['history'] = []
+
+  constructor(model: Model, data: DataSet, options: FitOptions) {
+    this.#model = model
+    this.#data = data
+    this.#options = options
+    check(model, data, options)
+    const { checkpoint } = options
+    this.#checkpoints = checkpoint && new Checkpoints(checkpoint)
+  }
+
+  async run(): Promise<FitResult> {
+    const model = this.#model
+    const { optimizer, batchSize, epochs = 1 } = this.#options
+    if (model.optimizer !== optimizer || model.maxBatch < batchSize)
+      await model.compile({ optimizer, maxBatch: batchSize })
+    model.schema = this.#data.schema
+    if (this.#options.resume) await this.#resume()
+    while (this.#epoch < epochs && !this.#stopped()) await this.#runEpoch()
+    await this.#restoreBest()
+    const seconds = this.#milliseconds / 1000
+    return {
+      steps: model.steps,
+      epochs: this.#epoch,
+      samples: this.#samples,
+      seconds,
+      samplesPerSecond: seconds > 0 ? this.#samples / seconds : 0,
+      history: this.#history,
+      best: this.#best ?? undefined,
+      stoppedEarly: this.#stoppedEarly,
+      skipped: this.#data.train.skipped ?? 0,
+    }
+  }
+
+  #stopped(): boolean {
+    return this.#stoppedEarly || (this.#options.signal?.aborted ?? false)
+  }
+
+  async #runEpoch(): Promise<void> {
+    const { batchSize, seed = 0, shuffle = true, stepsPerEpoch = Number.POSITIVE_INFINITY } = this.#options
+    const { validEvery, checkpoint, progressEvery = 1 } = this.#options
+    const from = this.#position ?? undefined
+    this.#mark = performance.now()
+    if (this.#stepInEpoch < stepsPerEpoch) {
+      for await (const { batch, next } of this.#data.train.batches({
+        batchSize,
+        epoch: this.#epoch,
+        seed,
+        shuffle,
+        from,
+      })) {
+        if (this.#stopped()) break
+        const loss = this.#model.step(batch) // copies the batch, runs while the next one is read
+        loss.catch(() => {})
+        await this.#settle()
+        this.#pending = { loss, samples: batch.size }
+        this.#position = next
+        this.#stepInEpoch++
+        const step = this.#model.steps
+        if (step % progressEvery === 0) await this.#report()
+        if (validEvery && step % validEvery === 0) await this.#validate()
+        if (checkpoint && step % checkpoint.every === 0) await this.#save()
+        if (this.#stepInEpoch >= stepsPerEpoch) break
+      }
+    }
+    await this.#settle()
+    this.#lap()
+    if (this.#stopped()) return
+    if (this.#window.steps > 0) await this.#report()
+    this.#epoch++
+    this.#stepInEpoch = 0
+    this.#position = null
+    if (!validEvery) await this.#validate()
+  }
+
+  /** Waits for the step in flight and counts it. */
+  async #settle(): Promise<void> {
+    const pending = this.#pending
+    if (!pending) return
+    this.#pending = undefined
+    this.#window.loss += (await pending.loss) * pending.samples
+    this.#window.samples += pending.samples
+    this.#window.steps++
+    this.#samples += pending.samples
+  }
+
+  /** Adds the time since the last mark to the training time. */
+  #lap(): void {
+    const now = performance.now()
+    this.#milliseconds += now - this.#mark
+    this.#window.milliseconds += now - this.#mark
+    this.#mark = now
+  }
+
+  async #report(valid?: Metrics): Promise<void> {
+    await this.#settle()
+    this.#lap()
+    const { loss, samples, steps, milliseconds } = this.#window
+    this.#options.onProgress?.({
+      epoch: this.#epoch,
+      step: this.#model.steps,
+      stepInEpoch: this.#stepInEpoch,
+      loss: loss / samples,
+      millisecondsPerStep: milliseconds / steps,
+      samplesPerSecond: this.#samples / (this.#milliseconds / 1000),
+      valid,
+    })
+    if (!valid) this.#window = emptyWindow()
+  }
+
+  async #validate(): Promise<void> {
+    const { valid } = this.#data
+    const { batchSize, validBatchSize = batchSize, earlyStopping } = this.#options
+    if (!valid) return
+    await this.#settle()
+    this.#lap()
+    const metrics = await evaluate(this.#model, valid, { batchSize: validBatchSize })
+    this.#mark = performance.now()
+    this.#history.push({ step: this.#model.steps, epoch: this.#epoch, valid: metrics })
+    await this.#report(metrics)
+    if (!earlyStopping) return
+    const name = earlyStopping.metric ?? 'auc'
+    const value = metrics[name]
+    if (value === null) throw new DlrmError('ERR_DATA', `[fit] earlyStopping: the validation data has no ${name}`)
+    const better = !this.#best || (name === 'auc' ? value > this.#best.value : value < this.#best.value)
+    if (better) {
+      this.#best = { value, step: this.#model.steps }
+      this.#sinceBest = 0
+      await this.#keepBest()
+    } else if (++this.#sinceBest >= earlyStopping.patience) {
+      this.#stoppedEarly = true
+    }
+    this.#mark = performance.now()
+  }
+
+  #bestPath(): string {
+    return `${this.#options.checkpoint!.dir}/best.safetensors`
+  }
+
+  /** With checkpoints the best parameters live in a file, so that a resumed run finds them; else in memory. */
+  async #keepBest(): Promise<void> {
+    if (!this.#checkpoints) {
+      this.#bestState = this.#model.state()
+      return
+    }
+    const { mkdir } = await import('node:fs/promises')
+    await mkdir(this.#checkpoints.dir, { recursive: true })
+    await this.#model.save(this.#bestPath())
+  }
+
+  async #restoreBest(): Promise<void> {
+    if (!this.#best || this.#best.step === this.#model.steps) return
+    if (this.#bestState) return this.#model.loadState(this.#bestState)
+    const { openSafetensors } = await import('../format/safetensors.js')
+    const file = await openSafetensors(this.#bestPath())
+    try {
+      await this.#model.readEntries(file, { optimizer: false })
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** What decides the order and size of the steps: a checkpoint of another setting must not be continued. */
+  #setting(): { [key: string]: string | number | boolean } {
+    const { batchSize, seed = 0, shuffle = true, optimizer } = this.#options
+    return {
+      batchSize,
+      seed,
+      shuffle,
+      optimizer: JSON.stringify(optimizer),
+      config: JSON.stringify(this.#model.config),
+    }
+  }
+
+  async #save(): Promise<void> {
+    await this.#settle()
+    this.#lap()
+    const model = this.#model
+    await model.exclusively(() => {
+      const state: TrainingState = {
+        epoch: this.#epoch,
+        step: model.steps,
+        stepInEpoch: this.#stepInEpoch,
+        position: this.#position,
+        rng: this.#options.seed ?? 0,
+        best: this.#best,
+        sinceBest: this.#sinceBest,
+        window: { ...this.#window },
+        setting: this.#setting(),
+      }
+      return this.#checkpoints!.save(state, model.entries({ optimizer: true }), describeModel(model))
+    })
+    this.#mark = performance.now()
+  }
+
+  async #resume(): Promise<void> {
+    if (!this.#checkpoints) throw new DlrmError('ERR_ARGUMENT', '[fit] resume: needs checkpoint.dir')
+    const found = await this.#checkpoints.latest()
+    if (!found) return
+    const { state, file, path, step } = found
+    try {
+      const setting = this.#setting()
+      for (const [name, value] of Object.entries(state.setting as typeof setting)) {
+        if (setting[name] !== value) {
+          throw new DlrmError(
+            'ERR_ARGUMENT',
+            `[fit] resume: ${path} was made with ${name} = ${value}, received ${setting[name]}`,
+          )
+        }
+      }
+      await this.#model.readEntries(file, { optimizer: true, steps: step })
+    } finally {
+      await file.close()
+    }
+    this.#epoch = state.epoch
+    this.#stepInEpoch = state.stepInEpoch as number
+    this.#position = state.position
+    this.#best = state.best
+    this.#sinceBest = state.sinceBest
+    this.#window = state.window as unknown as Window
+  }
+}
+
+function check(model: Model, data: DataSet, options: FitOptions): void {
+  const bad = (name: string, expected: string, received: unknown) =>
+    new DlrmError('ERR_ARGUMENT', `[fit] ${name}: expected ${expected}, received ${String(received)}`)
+  const wholeNumbers = { batchSize: options.batchSize, epochs: options.epochs, stepsPerEpoch: options.stepsPerEpoch }
+  const more = {
+    validEvery: options.validEvery,
+    validBatchSize: options.validBatchSize,
+    progressEvery: options.progressEvery,
+  }
+  for (const [name, value] of Object.entries({ ...wholeNumbers, ...more, every: options.checkpoint?.every })) {
+    const needed = name === 'batchSize' || (name === 'every' && options.checkpoint)
+    if (value === undefined && !needed) continue
+    if (!Number.isSafeInteger(value) || (value as number) < 1) throw bad(name, 'an integer >= 1', value)
+  }
+  if (typeof options.optimizer?.lrAt !== 'function')
+    throw bad('optimizer', 'an optimizer such as new Adagrad({ lr })', options.optimizer)
+  if (options.earlyStopping && !data.valid) throw bad('earlyStopping', 'a data set with a validation split', 'none')
+  const { dense, rows } = model.inputs
+  const { denseCount, tableSizes } = data.schema
+  if (dense !== denseCount) {
+    throw new DlrmError('ERR_SHAPE', `[fit] the model takes D = ${dense} dense features, the data has ${denseCount}`)
+  }
+  if (rows.length !== tableSizes.length || rows.some((r, t) => tableSizes[t]! > r)) {
+    throw new DlrmError(
+      'ERR_SHAPE',
+      `[fit] the model's tables have [${rows}] rows, the data's columns need [${tableSizes}]`,
+    )
+  }
+}
