@@ -45,8 +45,11 @@ export interface CsvOptions extends TextOptions, CsvEncoding {
  */
 export async function openCsv(path: string, options: CsvOptions): Promise<DataSet> {
   const { delimiter = ',', valid, test } = options
-  if (typeof delimiter !== 'string' || !/^[\t -~]$/.test(delimiter) || delimiter === '"') {
-    throw new DlrmError('ERR_ARGUMENT', `delimiter: expected one ASCII character, received ${show(delimiter)}`)
+  if (typeof delimiter !== 'string' || !/^[\t -~]$/.test(delimiter) || /["\w.+-]/.test(delimiter)) {
+    throw new DlrmError(
+      'ERR_ARGUMENT',
+      `delimiter: expected one character that is no part of a number or word, received ${show(delimiter)}`,
+    )
   }
   let schema: SchemaJson | undefined
   return openTextFiles({

@@ -1,4 +1,5 @@
-import { BAD, type CellEncoder, cellEncoder, hexOnly, parseNumber, transformed } from './encode.js'
+import { BAD, type CellEncoder, cellEncoder, hexOnly, log1p, parseNumber } from './encode.js'
+import { hexAt } from './hash.js'
 import { Layout, type Records } from './records.js'
 import type { Schema } from './schema.js'
 
@@ -18,6 +19,10 @@ const IGNORED = 0
 const LABEL = 1
 const DENSE = 2
 const CATEGORY = 3
+/** A category, one per cell, whose encoder takes hexadecimal values. */
+const HEX = 4
+const ZERO = 48
+const MINUS = 45
 const LINE_FEED = 10
 const RETURN = 13
 const QUOTE = 34
@@ -31,12 +36,17 @@ export class LineParser {
 
   readonly #format: LineFormat
   readonly #kind: Uint8Array
-  /** Index of each column among its kind. */
+  /** Table of each categorical column. */
   readonly #index: Int32Array
-  readonly #log: boolean[]
+  /** Word of each column in a row. */
+  readonly #word: Int32Array
+  /** Which dense columns are log-transformed. */
+  readonly #log: Uint8Array
   readonly #encoders: CellEncoder[]
   readonly #separators: Int32Array
-  readonly #scratch = { bytes: new Uint8Array(0), start: 0, end: 0 }
+  /** The inside of a quoted cell. */
+  #scratch = new Uint8Array(0)
+  #scratchSize = 0
 
   /** `encoders`: instead of the schema's own, one per categorical column. */
   constructor(schema: Schema, format: LineFormat, encoders?: readonly CellEncoder[]) {
@@ -44,15 +54,25 @@ export class LineParser {
     this.#format = format
     this.#kind = new Uint8Array(format.columns.length)
     this.#index = new Int32Array(format.columns.length)
-    this.#log = schema.dense.map(column => column.transform === 'log1p')
+    this.#word = new Int32Array(format.columns.length)
+    this.#log = new Uint8Array(format.columns.length)
     const own = encoders ?? schema.categorical.map(cellEncoder)
     this.#encoders = format.criteo ? own.map(hexOnly) : [...own]
     this.#separators = Int32Array.from(schema.categorical, column => column.separator?.charCodeAt(0) ?? -1)
     format.columns.forEach((name, c) => {
-      const dense = schema.dense.findIndex(column => column.name === name)
-      const table = schema.categorical.findIndex(column => column.name === name)
-      this.#kind[c] = name === schema.label ? LABEL : dense >= 0 ? DENSE : table >= 0 ? CATEGORY : IGNORED
-      this.#index[c] = Math.max(dense, table)
+      const d = schema.dense.findIndex(column => column.name === name)
+      const t = schema.categorical.findIndex(column => column.name === name)
+      if (name === schema.label) this.#kind[c] = LABEL
+      if (d >= 0) {
+        this.#kind[c] = DENSE
+        this.#word[c] = 1 + d
+        this.#log[c] = Number(schema.dense[d]!.transform === 'log1p')
+      }
+      if (t >= 0) {
+        this.#kind[c] = this.#separators[t]! < 0 && this.#encoders[t]!.hex ? HEX : CATEGORY
+        this.#word[c] = this.layout.word[t]!
+        this.#index[c] = t
+      }
     })
   }
 
@@ -64,34 +84,51 @@ export class LineParser {
     this.bad = 0
     const after = bytes[start] === RETURN ? start + 1 : start
     if (bytes[after] === LINE_FEED) return after + 1
-    const { delimiter, quotes } = this.#format
-    const columns = this.#kind.length
+    const { delimiter } = this.#format
+    const kinds = this.#kind
+    const words = this.#word
+    const columns = kinds.length
     const base = out.reserve()
     const { poolSize } = out
     let p = start
     for (let c = 0; c < columns; c++) {
-      let q = p
-      let cell = bytes
-      let from = p
-      let to: number
-      if (quotes && bytes[p] === QUOTE) {
-        q = this.#unquote(bytes, p)
-        if (q < 0) return this.#refuse(BAD.quote, c, bytes, p, out, poolSize)
-        ;({ bytes: cell, start: from, end: to } = this.#scratch)
-      } else {
-        for (let byte = bytes[q]!; byte !== delimiter && byte !== LINE_FEED; byte = bytes[++q]!);
-        to = q
+      const ender = c === columns - 1 ? LINE_FEED : delimiter
+      const kind = kinds[c]!
+      let q = -1
+      if (kind === HEX) q = hexCell(bytes, p, ender, out.words, base + words[c]!, this.#encoders[this.#index[c]!]!.hex!)
+      else if (kind === DENSE) q = integerCell(bytes, p, ender, out.floats, base + words[c]!, this.#log[c]!)
+      if (q < 0) q = this.#anyCell(bytes, p, ender, c, base, out)
+      if (this.bad !== 0) {
+        this.badColumn = c
+        out.poolSize = poolSize
+        return bytes.indexOf(LINE_FEED, q) + 1
       }
-      const lineEnds = bytes[q] === LINE_FEED
-      if (lineEnds && cell === bytes && to > from && bytes[to - 1] === RETURN) to--
-      if (lineEnds !== (c === columns - 1))
-        return this.#refuse(lineEnds ? BAD.few : BAD.many, c, bytes, q, out, poolSize)
-      const code = this.#cell(c, cell, from, to, base, out)
-      if (code < 0) return this.#refuse(code, c, bytes, q, out, poolSize)
       p = q + 1
     }
     out.rows++
     return p
+  }
+
+  /** Any cell: sets `bad` when it is malformed. Returns where its ender is, or somewhere in a refused line. */
+  #anyCell(bytes: Uint8Array, p: number, ender: number, c: number, base: number, out: Records): number {
+    const { delimiter, quotes } = this.#format
+    let q = p
+    if (quotes && bytes[p] === QUOTE) {
+      q = this.#unquote(bytes, p)
+      if (q < 0) return this.#refuse(BAD.quote, p)
+      if (bytes[q] !== ender) return this.#refuse(ender === delimiter ? BAD.few : BAD.many, q)
+      return this.#refuse(this.#cell(c, this.#scratch, 0, this.#scratchSize, base, out), q)
+    }
+    for (let byte = bytes[q]!; byte !== delimiter && byte !== LINE_FEED; byte = bytes[++q]!);
+    if (bytes[q] !== ender) return this.#refuse(ender === delimiter ? BAD.few : BAD.many, q)
+    const end = ender === LINE_FEED && q > p && bytes[q - 1] === RETURN ? q - 1 : q
+    return this.#refuse(this.#cell(c, bytes, p, end, base, out), q)
+  }
+
+  /** Notes what a cell's code says, and goes on at `at`. */
+  #refuse(code: number, at: number): number {
+    if (code < 0) this.bad = code
+    return at
   }
 
   /** Stores one cell; a negative code when it is malformed. */
@@ -99,22 +136,17 @@ export class LineParser {
     const kind = this.#kind[c]!
     if (kind === IGNORED) return 0
     const index = this.#index[c]!
-    if (kind === CATEGORY) {
-      const word = base + this.layout.word[index]!
+    const word = base + this.#word[c]!
+    if (kind === CATEGORY || kind === HEX) {
       if (this.#separators[index]! >= 0) return this.#values(index, bytes, start, end, word, out)
       const code = this.#encoders[index]!(bytes, start, end)
       out.words[word] = code
       return code
     }
-    if (kind === LABEL) {
-      const value = start === end ? NaN : parseNumber(bytes, start, end)
-      if (Number.isNaN(value) || (this.#format.criteo && value !== 0 && value !== 1)) return BAD.label
-      out.floats[base] = value
-      return 0
-    }
-    const value = start === end ? 0 : parseNumber(bytes, start, end)
-    if (Number.isNaN(value)) return BAD.number
-    out.floats[base + 1 + index] = transformed(this.#log[index] ? 'log1p' : 'identity', value)
+    const value = start < end ? parseNumber(bytes, start, end) : kind === LABEL ? NaN : 0
+    if (Number.isNaN(value)) return kind === LABEL ? BAD.label : BAD.number
+    if (kind === LABEL && this.#format.criteo && value !== 0 && value !== 1) return BAD.label
+    out.floats[word] = this.#log[c] === 1 ? log1p(value) : value
     return 0
   }
 
@@ -138,28 +170,65 @@ export class LineParser {
   /** Leaves the inside of the quoted cell that begins at `start` in the scratch; returns where the cell ends, or -1. */
   #unquote(bytes: Uint8Array, start: number): number {
     const lineEnd = bytes.indexOf(LINE_FEED, start)
-    const scratch = this.#scratch
-    if (scratch.bytes.length < lineEnd - start) scratch.bytes = new Uint8Array(2 * (lineEnd - start))
+    if (this.#scratch.length < lineEnd - start) this.#scratch = new Uint8Array(2 * (lineEnd - start))
     let n = 0
     let p = start + 1
     let closed = false
     for (; p < lineEnd && !closed; p++) {
       if (bytes[p] === QUOTE && bytes[++p] !== QUOTE) closed = true
-      else scratch.bytes[n++] = bytes[p]!
+      else this.#scratch[n++] = bytes[p]!
     }
     if (!closed) return -1
     p--
-    scratch.end = n
+    this.#scratchSize = n
     if (bytes[p] === RETURN && p + 1 === lineEnd) p++
     return bytes[p] === this.#format.delimiter || p === lineEnd ? p : -1
   }
+}
 
-  #refuse(code: number, column: number, bytes: Uint8Array, at: number, out: Records, poolSize: number): number {
-    this.bad = code
-    this.badColumn = column
-    out.poolSize = poolSize
-    return bytes.indexOf(LINE_FEED, at) + 1
+/** The usual category, empty or 8 hexadecimal digits, decoded without a loop: where it ends, or -1 for any other cell. */
+function hexCell(
+  bytes: Uint8Array,
+  p: number,
+  ender: number,
+  words: Int32Array,
+  word: number,
+  indexOf: (value: number) => number,
+): number {
+  if (bytes[p] === ender) {
+    words[word] = 0
+    return p
   }
+  const value = bytes[p + 8] === ender ? hexAt(bytes, p) : -1
+  if (value < 0) return -1
+  words[word] = indexOf(value)
+  return p + 8
+}
+
+/** The same for the usual number: empty, or an integer of few digits. */
+function integerCell(
+  bytes: Uint8Array,
+  p: number,
+  ender: number,
+  floats: Float32Array,
+  word: number,
+  log: number,
+): number {
+  const negative = bytes[p] === MINUS
+  const digits = negative ? p + 1 : p
+  let q = digits
+  let value = 0
+  for (let byte = bytes[q]!; byte !== ender; byte = bytes[++q]!) {
+    const digit = byte - ZERO
+    if (digit < 0 || digit > 9 || q - digits > 8) return -1
+    value = value * 10 + digit
+  }
+  if (negative) {
+    if (q === digits) return -1
+    value = -value
+  }
+  floats[word] = log === 1 ? log1p(value) : value
+  return q
 }
 
 /** The cells of a header line (without its line end); undefined when its quotes are not balanced. */

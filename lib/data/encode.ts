@@ -1,12 +1,16 @@
 import { ByteDictionary } from './dictionary.js'
-import { hex8, murmur3 } from './hash.js'
+import { hex8, modulo, murmur3 } from './hash.js'
 import type { CategoricalColumn, DenseTransform } from './schema.js'
 
 /**
  * The index of the category in `bytes[start..end)`, or a negative code of {@link BAD}.
  * One function per column serves both training files and `encodeRows`, so that both give the same index.
  */
-export type CellEncoder = (bytes: Uint8Array, start: number, end: number) => number
+export interface CellEncoder {
+  (bytes: Uint8Array, start: number, end: number): number
+  /** The same for the 8 lower-case hexadecimal digits of a 32-bit value, without looking at the digits. */
+  hex?: (value: number) => number
+}
 
 /** Why a row is malformed. */
 export const BAD = {
@@ -51,11 +55,13 @@ export function cellEncoder(column: CategoricalColumn): CellEncoder {
 }
 
 function hashEncoder(size: number): CellEncoder {
-  return (bytes, start, end) => {
+  const encoder: CellEncoder = (bytes, start, end) => {
     if (start === end) return 0
     const value = hex8(bytes, start, end)
-    return (value >= 0 ? value : murmur3(bytes, start, end)) % size
+    return modulo(value >= 0 ? value : murmur3(bytes, start, end), size)
   }
+  encoder.hex = value => modulo(value, size)
+  return encoder
 }
 
 function vocabularyEncoder(values: readonly string[]): CellEncoder {
@@ -64,7 +70,9 @@ function vocabularyEncoder(values: readonly string[]): CellEncoder {
     const bytes = Buffer.from(value)
     dictionary.add(bytes, 0, bytes.length)
   }
-  return (bytes, start, end) => dictionary.find(bytes, start, end) + 1
+  const encoder: CellEncoder = (bytes, start, end) => dictionary.find(bytes, start, end) + 1
+  encoder.hex = value => dictionary.findHex(value) + 1
+  return encoder
 }
 
 function idEncoder(size: number): CellEncoder {
@@ -83,12 +91,16 @@ function idEncoder(size: number): CellEncoder {
 
 /** Numbers the values as they come, from 1; 0 is a missing value. Used to build vocabularies. */
 export function growingEncoder(dictionary: ByteDictionary): CellEncoder {
-  return (bytes, start, end) => (start === end ? 0 : dictionary.add(bytes, start, end) + 1)
+  const encoder: CellEncoder = (bytes, start, end) => (start === end ? 0 : dictionary.add(bytes, start, end) + 1)
+  encoder.hex = value => dictionary.addHex(value) + 1
+  return encoder
 }
 
 /** Wraps an encoder so that anything but 8 hexadecimal digits or nothing is malformed. */
 export function hexOnly(encoder: CellEncoder): CellEncoder {
-  return (bytes, start, end) => (start === end || hex8(bytes, start, end) >= 0 ? encoder(bytes, start, end) : BAD.hex)
+  const strict: CellEncoder = (bytes, start, end) =>
+    start === end || hex8(bytes, start, end) >= 0 ? encoder(bytes, start, end) : BAD.hex
+  return Object.assign(strict, { hex: encoder.hex })
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
@@ -115,13 +127,19 @@ function parseDecimal(bytes: Uint8Array, start: number, end: number): number {
   return Number.isFinite(Math.fround(value)) ? value : NaN
 }
 
+/** float32 log(x + 1) of x clamped at 0, in float32 arithmetic as in the reference. */
+export function log1p(value: number): number {
+  if (!(value > 0)) return 0
+  logs ??= Float32Array.from({ length: LOGS }, (_, i) => Math.log(i + 1))
+  if (value < LOGS && Number.isInteger(value)) return logs[value]!
+  return Math.log(Math.fround(Math.fround(value) + 1))
+}
+
+/** Logarithms of small integers are most of the time of a Criteo line's numbers. */
+const LOGS = 4096
 let logs: Float32Array | undefined
 
-/** What the model sees for a dense value: log1p is float32 log(x + 1) of x clamped at 0, as in the reference. */
+/** What the model sees for a dense value. */
 export function transformed(transform: DenseTransform, value: number): number {
-  if (transform === 'identity') return value
-  if (!(value > 0)) return 0
-  logs ??= Float32Array.from({ length: 4096 }, (_, i) => Math.log(i + 1))
-  const x = logs[value]
-  return x !== undefined ? x : Math.log(Math.fround(Math.fround(value) + 1))
+  return transform === 'log1p' ? log1p(value) : value
 }

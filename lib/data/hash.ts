@@ -1,21 +1,29 @@
-/** Value of each byte as a hexadecimal digit; 256 (outside the low 8 bits) for anything else. */
-const HEX = new Int16Array(256).fill(256)
+/** Value of each byte as a lower-case hexadecimal digit; -1, whose sign survives shifts and ors, for anything else. */
+const LOWER = new Int32Array(256).fill(-1)
+/** The same, with upper case. */
+const EITHER = new Int32Array(256).fill(-1)
 for (let i = 0; i < 16; i++) {
-  HEX['0123456789abcdef'.charCodeAt(i)] = i
-  HEX['0123456789ABCDEF'.charCodeAt(i)] = i
+  LOWER['0123456789abcdef'.charCodeAt(i)] = i
+  EITHER['0123456789abcdef'.charCodeAt(i)] = i
+  EITHER['0123456789ABCDEF'.charCodeAt(i)] = i
 }
 
-/** The 32-bit value of exactly 8 hexadecimal digits (Criteo's categories), else -1. */
+/** The unsigned value of the 8 hexadecimal digits at `p` (Criteo's categories), in lower case alone, else -1. */
+export function hexAt(bytes: Uint8Array, p: number): number {
+  return digits(LOWER, bytes, p)
+}
+
+/** The unsigned value of exactly 8 hexadecimal digits in either case, else -1. */
 export function hex8(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start !== 8) return -1
-  let value = 0
-  let seen = 0
-  for (let i = start; i < end; i++) {
-    const digit = HEX[bytes[i]!]!
-    seen |= digit
-    value = (value << 4) | digit
-  }
-  return seen < 256 ? value >>> 0 : -1
+  return end - start === 8 ? digits(EITHER, bytes, start) : -1
+}
+
+function digits(value: Int32Array, bytes: Uint8Array, p: number): number {
+  const a =
+    (value[bytes[p]!]! << 12) | (value[bytes[p + 1]!]! << 8) | (value[bytes[p + 2]!]! << 4) | value[bytes[p + 3]!]!
+  const b =
+    (value[bytes[p + 4]!]! << 12) | (value[bytes[p + 5]!]! << 8) | (value[bytes[p + 6]!]! << 4) | value[bytes[p + 7]!]!
+  return (a | b) >= 0 ? ((a << 16) | b) >>> 0 : -1
 }
 
 /** MurmurHash3 x86_32 of `bytes[start..end)` (A. Appleby 2011), as an unsigned 32-bit integer. */
@@ -46,4 +54,11 @@ export function finish(word: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
   return (h ^ (h >>> 16)) >>> 0
+}
+
+/** The unsigned value of a 32-bit word modulo `size`; integer arithmetic as long as it fits, a float remainder is 5x slower. */
+export function modulo(word: number, size: number): number {
+  if (size >= 0x40000000) return (word >>> 0) % size
+  const twice = 2 * ((word >>> 1) % size) + (word & 1)
+  return twice < size ? twice : twice - size
 }

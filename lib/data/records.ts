@@ -104,6 +104,9 @@ export function packBatch(layout: Layout, spans: readonly Span[], next: Position
   return { size, buffer, counts, next }
 }
 
+/** Rows per tile: few enough to stay in the first-level cache while their columns are written one after another. */
+const TILE = 64
+
 function packSpan(
   layout: Layout,
   { records, rows }: Span,
@@ -113,26 +116,41 @@ function packSpan(
   starts: Int32Array,
 ): void {
   const { dense, tables, width, word, multi } = layout
-  const { words, pool } = records
+  const { words } = records
   const labels = size * dense
-  for (let i = 0; i < rows.length; i++) {
-    const b = first + i
-    const base = rows[i]! * width
-    ints[labels + b] = words[base]!
-    for (let d = 0; d < dense; d++) ints[b * dense + d] = words[base + 1 + d]!
-    for (let t = 0; t < tables; t++) {
-      const value = words[base + word[t]!]!
-      const start = starts[t]!
-      if (!multi[t]) {
-        ints[start + b] = value
-        continue
-      }
-      const count = words[base + word[t]! + 1]!
-      const offset = ints[start + b]!
-      const into = start + size + 1 + offset
-      for (let k = 0; k < count; k++) ints[into + k] = pool[value + k]!
-      ints[start + b + 1] = offset + count
+  for (let tile = 0; tile < rows.length; tile += TILE) {
+    const end = Math.min(tile + TILE, rows.length)
+    for (let i = tile; i < end; i++) {
+      const b = first + i
+      const base = rows[i]! * width
+      ints[labels + b] = words[base]!
+      for (let d = 0; d < dense; d++) ints[b * dense + d] = words[base + 1 + d]!
     }
+    for (let t = 0; t < tables; t++) {
+      const into = starts[t]! + first
+      const at = word[t]!
+      if (multi[t]) packBags(records, rows.subarray(tile, end), at, ints, into + tile, starts[t]! + size + 1)
+      else for (let i = tile; i < end; i++) ints[into + i] = words[rows[i]! * width + at]!
+    }
+  }
+}
+
+/** `offset`: where the bags' first offset goes; `indices`: where the table's indices begin. */
+function packBags(
+  { words, pool, layout }: Records,
+  rows: Uint32Array,
+  word: number,
+  ints: Int32Array,
+  offset: number,
+  indices: number,
+): void {
+  for (let i = 0; i < rows.length; i++) {
+    const at = rows[i]! * layout.width + word
+    const start = words[at]!
+    const count = words[at + 1]!
+    const sum = ints[offset + i]!
+    for (let k = 0; k < count; k++) ints[indices + sum + k] = pool[start + k]!
+    ints[offset + i + 1] = sum + count
   }
 }
 

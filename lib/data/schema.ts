@@ -127,24 +127,26 @@ function checkColumns(code: ErrorCode, label: unknown, dense: unknown, categoric
 
 function checkCategorical(code: ErrorCode, column: Record<string, unknown>): void {
   const { name, encode, size, separator, values, minCount } = column
-  const bad = (what: string, expected: string, received: unknown): never => {
-    throw new DlrmError(code, `schema: ${name}: ${what}: expected ${expected}, received ${show(received)}`)
+  const bad = (what: string, expected: string, received: unknown): DlrmError => {
+    return new DlrmError(code, `schema: ${name}: ${what}: expected ${expected}, received ${show(received)}`)
   }
-  if (encode !== 'hash' && encode !== 'vocabulary' && encode !== 'id') bad('encode', 'hash, vocabulary or id', encode)
+  if (encode !== 'hash' && encode !== 'vocabulary' && encode !== 'id')
+    throw bad('encode', 'hash, vocabulary or id', encode)
   if (!Number.isInteger(size) || (size as number) < 1 || (size as number) > 0x7fffffff) {
-    bad('size', 'an integer in [1, 2^31)', size)
+    throw bad('size', 'an integer in [1, 2^31)', size)
   }
   if (separator !== undefined && (typeof separator !== 'string' || !/^[!-~ ]$/.test(separator))) {
-    bad('separator', 'one ASCII character', separator)
+    throw bad('separator', 'one ASCII character', separator)
   }
   if (encode !== 'vocabulary') return
   if (minCount !== undefined && (!Number.isInteger(minCount) || (minCount as number) < 1)) {
-    bad('minCount', 'an integer >= 1', minCount)
+    throw bad('minCount', 'an integer >= 1', minCount)
   }
-  if (!Array.isArray(values)) return bad('values', 'an array of strings', values)
-  if (values.length + 1 !== size) bad('size', `${values.length + 1} (the values and one for the rest)`, size)
-  for (const value of values) if (typeof value !== 'string' || value === '') bad('values', 'non-empty strings', value)
-  if (new Set(values).size !== values.length) bad('values', 'different strings', 'the same string twice')
+  if (!Array.isArray(values)) throw bad('values', 'an array of strings', values)
+  if (values.length + 1 !== size) throw bad('size', `${values.length + 1} (the values and one for the rest)`, size)
+  for (const value of values)
+    if (typeof value !== 'string' || value === '') throw bad('values', 'non-empty strings', value)
+  if (new Set(values).size !== values.length) throw bad('values', 'different strings', 'the same string twice')
 }
 
 function record(code: ErrorCode, what: string, value: unknown): Record<string, unknown> {

@@ -54,7 +54,7 @@ const ROW_STREAM = 1
 /**
  * One pass over a split: blocks in the order of (seed, epoch), cut into groups; the rows of a group in an order drawn from
  * (seed, epoch, group). A position is a group and a row in it, so resuming parses one group again and nothing before it.
- * Unshuffled, both orders are the file's. Not for the main thread: it reads synchronously.
+ * Unshuffled, both orders are the file's, and each block of a large split is a group. Not for the main thread: it reads synchronously.
  */
 export class TextPass {
   readonly skipped: Skipped = {}
@@ -71,6 +71,9 @@ export class TextPass {
   #rows: Uint32Array = new Uint32Array(0)
   #row = 0
   #ahead: Group | undefined
+  /** Memory of groups that were used up: `used` ones may still be part of the batch that is being put together. */
+  #used: Records[] = []
+  #spare: Records[] = []
   #taken = 0
 
   constructor(plan: TextPlan, options: PassOptions, cache: GroupCache = new Map(), encoders?: readonly CellEncoder[]) {
@@ -79,7 +82,8 @@ export class TextPass {
     this.#cache = cache
     this.#parser = new LineParser(Schema.fromJSON(plan.schema), plan.format, encoders)
     this.#blocks = Math.ceil((plan.end - plan.start) / plan.blockBytes)
-    this.#perGroup = plan.groupBytes / plan.blockBytes
+    const perGroup = plan.groupBytes / plan.blockBytes
+    this.#perGroup = options.shuffle || this.#blocks <= perGroup ? perGroup : 1
     this.#groups = Math.ceil(this.#blocks / this.#perGroup)
     // A single group is shuffled by rows alone, so that its parsed rows serve every epoch.
     if (options.shuffle && this.#groups > 1) {
@@ -106,7 +110,11 @@ export class TextPass {
       wanted -= rows.length
     }
     this.#taken += this.#options.batchSize - wanted
-    if (spans.length > 0) return packBatch(this.#parser.layout, spans, this.#position())
+    if (spans.length > 0) {
+      const packed = packBatch(this.#parser.layout, spans, this.#position())
+      this.#spare.push(...this.#used.splice(0))
+      return packed
+    }
     if (this.#taken === 0 && this.#options.from === undefined) this.#complainOfNoRows()
     return undefined
   }
@@ -145,6 +153,7 @@ export class TextPass {
       this.#keep(group)
       this.#addSkipped(group)
       const resumed = this.#current === undefined
+      if (this.#current && this.#groups > 1) this.#used.push(this.#current.records)
       this.#current = group
       const { seed, epoch, shuffle } = this.#options
       const { rows } = group.records
@@ -158,7 +167,10 @@ export class TextPass {
   #begin(ordinal: number): Group {
     const kept = this.#groups === 1 ? this.#cache.get(this.#plan) : undefined
     if (kept?.stamp === this.#file.stamp) return kept.group
-    return { ordinal, records: new Records(this.#parser.layout), blocks: 0, skipped: {} }
+    const records = this.#spare.pop() ?? new Records(this.#parser.layout)
+    records.rows = 0
+    records.poolSize = 0
+    return { ordinal, records, blocks: 0, skipped: {} }
   }
 
   #keep(group: Group): void {
