@@ -1,0 +1,212 @@
+// Graph, memory plan and program.
+#include <cmath>
+#include <cstring>
+#include <memory>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "exec/plan.h"
+#include "exec/program.h"
+#include "test/test.h"
+
+namespace dlrm::test {
+namespace {
+
+// dense [B,3] -> mlp "a" [B,4] used three times: both sides of an interaction, and concatenated to it.
+GraphSpec shared_value_graph() {
+  GraphSpec spec;
+  spec.inputs.dense = 3;
+  spec.nodes = {
+      {"mlp", "a", {"dense"}, {"a"}, {{"layers", std::vector<double>{5, 4}}, {"last", std::string("none")}}},
+      {"interaction_dot", "z", {"a", "a"}, {"z"}, {}},
+      {"concat", "c", {"z", "a"}, {"c"}, {}},
+      {"mlp", "top", {"c"}, {"p"}, {{"layers", std::vector<double>{1}}, {"last", std::string("sigmoid")}}},
+      {"mse_loss", "loss", {"p", "labels"}, {"loss"}, {}},
+  };
+  spec.loss = "loss";
+  spec.prediction = "p";
+  return spec;
+}
+
+// The DLRM of the whole package, small.
+GraphSpec dlrm_graph() {
+  GraphSpec spec;
+  spec.inputs.dense = 3;
+  spec.inputs.rows = {50, 7, 1};
+  spec.inputs.table_names = {"C1", "C2", "C3"};
+  spec.nodes = {
+      {"embedding_bag", "emb_l", {"tables"}, {"e"}, {{"rows", std::vector<double>{50, 7, 1}}, {"width", 5.0}, {"mode", std::string("sum")}}},
+      {"mlp", "bot_l", {"dense"}, {"x"}, {{"layers", std::vector<double>{9, 5}}}},
+      {"interaction_dot", "z", {"x", "e"}, {"z"}, {}},
+      {"mlp", "top_l", {"z"}, {"logits"}, {{"layers", std::vector<double>{8, 1}}, {"last", std::string("none")}}},
+      {"sigmoid", "p", {"logits"}, {"p"}, {}},
+      {"bce_loss", "loss", {"logits", "labels"}, {"loss"}, {}},
+  };
+  spec.loss = "loss";
+  spec.prediction = "p";
+  return spec;
+}
+
+Batch random_batch(const InputSpec& inputs, int64_t size, uint64_t seed) {
+  Philox random{seed};
+  uint64_t count = 0;
+  const auto next = [&] { return random(count++).v[0]; };
+  Batch batch;
+  batch.size = size;
+  for (int64_t i = 0; i < size * inputs.dense; ++i) batch.dense.push_back(uniform01(next()) * 2 - 1);
+  for (int64_t i = 0; i < size; ++i) batch.labels.push_back(static_cast<float>(next() % 2));
+  for (const int64_t rows : inputs.rows) {
+    Batch::Table table;
+    table.offsets.push_back(0);
+    for (int64_t b = 0; b < size; ++b) {
+      for (uint32_t n = next() % 4; n > 0; --n) table.indices.push_back(static_cast<int32_t>(next() % rows));
+      table.offsets.push_back(static_cast<int32_t>(table.indices.size()));
+    }
+    batch.tables.push_back(table);
+  }
+  batch.check(inputs, true);
+  batch.seal();
+  return batch;
+}
+
+std::vector<float> values(const Program& program, size_t index) {
+  std::vector<float> data(static_cast<size_t>(program.tensors()[index]->size()));
+  program.read(index, 0, static_cast<int64_t>(data.size()), data.data());
+  return data;
+}
+
+Attrs sgd() { return {{"rule", std::string("sgd")}}; }
+
+}  // namespace
+
+TEST(plan_never_overlaps_what_lives_together) {
+  Philox random{7};
+  for (uint64_t trial = 0; trial < 200; ++trial) {
+    std::vector<Slot> slots;
+    for (uint64_t i = 0; i < 1 + random(trial, 1).v[0] % 40; ++i) {
+      const Philox::Block r = random(i, trial + 2);
+      const int first = static_cast<int>(r.v[0] % 20);
+      slots.push_back({{r.v[3] % 2 ? kPerExample : 3, 1 + static_cast<int64_t>(r.v[1] % 50)}, first, first + static_cast<int>(r.v[2] % 6)});
+    }
+    const size_t total = assign_offsets(slots, 17);
+    size_t live_most = 0;
+    for (int tick = 0; tick < 26; ++tick) {
+      size_t live = 0;
+      for (const Slot& slot : slots)
+        if (slot.first <= tick && tick <= slot.last) live += align_up(slot.bytes(17));
+      live_most = std::max(live_most, live);
+    }
+    expect(total >= live_most, "arena of %zu bytes for %zu alive at once", total, live_most);
+    for (size_t i = 0; i < slots.size(); ++i) {
+      expect(slots[i].offset % kAlign == 0 && slots[i].offset + slots[i].bytes(17) <= total, "slot %zu leaves the arena", i);
+      for (size_t j = 0; j < i; ++j) {
+        const bool together = slots[i].first <= slots[j].last && slots[j].first <= slots[i].last;
+        const bool apart = slots[i].offset + slots[i].bytes(17) <= slots[j].offset || slots[j].offset + slots[j].bytes(17) <= slots[i].offset;
+        expect(!together || apart, "trial %d: slots %zu and %zu overlap", static_cast<int>(trial), j, i);
+      }
+    }
+  }
+}
+
+TEST(graph_refuses_what_makes_no_sense) {
+  const auto broken = [](const char* text, Code code, const std::function<void(GraphSpec&)>& change) {
+    GraphSpec spec = shared_value_graph();
+    change(spec);
+    expect_error(code, text, [&] { Graph graph(spec, Isa::scalar); });
+  };
+  broken("no op", Code::argument, [](GraphSpec& s) { s.nodes[0].op = "nonsense"; });
+  broken("no value \"b\"", Code::argument, [](GraphSpec& s) { s.nodes[1].inputs[0] = "b"; });
+  broken("defined twice", Code::argument, [](GraphSpec& s) { s.nodes[1].outputs[0] = "a"; });
+  broken("outputs", Code::shape, [](GraphSpec& s) { s.nodes[1].outputs.push_back("y"); });
+  broken("no such option", Code::argument, [](GraphSpec& s) { s.nodes[1].attrs.set("bogus", 1.0); });
+  broken("one number", Code::shape, [](GraphSpec& s) { s.loss = "p"; });
+  broken("one number per example", Code::shape, [](GraphSpec& s) { s.prediction = "a"; });
+  broken("defined twice", Code::argument, [](GraphSpec& s) { s.nodes[3].name = "a"; });
+}
+
+// The derivative of the loss along the step that SGD took must be -lr |g|^2: checked by finite differences over the whole
+// graph, with a value whose three gradients must be added up.
+TEST(program_adds_the_gradients_of_a_value_used_several_times) {
+  Program program(shared_value_graph(), Isa::scalar, 3);
+  const Batch batch = random_batch(program.inputs(), 6, 5);
+  program.compile(sgd(), 8);
+  std::vector<float> predictions(6);
+  const size_t weight = 0;  // a.0.weight
+  const std::vector<float> before = values(program, weight);
+  const float lr = 1e-2f;
+  program.step(batch, lr, 1, nullptr);
+  const std::vector<float> after = values(program, weight);
+  Program fresh(shared_value_graph(), Isa::scalar, 3);
+  for (size_t i = 0; i < before.size(); ++i) {
+    const float gradient = (before[i] - after[i]) / lr, h = 1e-2f;
+    double loss[2];
+    for (int side = 0; side < 2; ++side) {
+      const float moved = before[i] + (side ? h : -h);
+      fresh.write(weight, static_cast<int64_t>(i), 1, &moved);
+      loss[side] = fresh.evaluate(batch, predictions.data(), nullptr);
+    }
+    fresh.write(weight, static_cast<int64_t>(i), 1, &before[i]);
+    const double numeric = (loss[1] - loss[0]) / (2 * h);
+    expect(std::abs(numeric - gradient) < 2e-3 * (1 + std::abs(numeric)), "element %zu: %g by differences, %g by backward", i, numeric,
+           static_cast<double>(gradient));
+  }
+}
+
+TEST(program_is_bitwise_the_same_with_any_number_of_threads) {
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa) {
+    std::vector<std::vector<float>> reference;
+    for (const int threads : {1, 2, 5}) {
+      Program program(dlrm_graph(), static_cast<Isa>(isa), 11);
+      program.compile({{"rule", std::string("rowwise_adagrad")}}, 300);
+      Pool pool(threads);
+      pool.serial_below_ns = 0;
+      for (int64_t step = 1; step <= 5; ++step)
+        program.step(random_batch(program.inputs(), step == 3 ? 300 : 77 + step, static_cast<uint64_t>(step)), 0.05, step, &pool);
+      std::vector<std::vector<float>> all;
+      for (size_t i = 0; i < program.tensors().size(); ++i) all.push_back(values(program, i));
+      if (reference.empty()) reference = all;
+      for (size_t i = 0; i < all.size(); ++i)
+        expect(!memcmp(all[i].data(), reference[i].data(), all[i].size() * sizeof(float)), "%s, %d threads: %s differs",
+               isa_name(static_cast<Isa>(isa)), threads, program.tensors()[i]->spec.name.c_str());
+    }
+  }
+}
+
+TEST(program_says_what_it_is_not_ready_for) {
+  Program program(dlrm_graph(), Isa::scalar, 1);
+  const Batch batch = random_batch(program.inputs(), 9, 1);
+  expect_error(Code::state, "not compiled", [&] { program.step(batch, 0.1, 1, nullptr); });
+  expect_error(Code::argument, "maxBatch", [&] { program.compile(sgd(), 0); });
+  expect_error(Code::argument, "no such option", [&] { program.compile({{"rule", std::string("sgd")}, {"lr", 1.0}}, 4); });
+  expect_error(Code::state, "not compiled", [&] { program.step(batch, 0.1, 1, nullptr); });
+  program.compile(sgd(), 8);
+  expect_error(Code::shape, "at most 8", [&] { program.step(batch, 0.1, 1, nullptr); });
+  expect_error(Code::shape, "empty", [&] { program.step(random_batch(program.inputs(), 0, 1), 0.1, 1, nullptr); });
+  float one = 0;
+  expect_error(Code::shape, "elements", [&] { program.read(0, program.tensors()[0]->size(), 1, &one); });
+  expect_error(Code::shape, "elements", [&] { program.write(0, -1, 1, &one); });
+}
+
+TEST(batch_refuses_what_would_leave_the_buffers) {
+  const InputSpec inputs = {2, {10, 3}, {"C1", "C2"}};
+  const auto broken = [&](const char* text, Code code, const std::function<void(Batch&)>& change) {
+    Batch batch = random_batch(inputs, 20, 9);
+    change(batch);
+    expect_error(code, text, [&] { batch.check(inputs, true); });
+  };
+  broken("received index 10", Code::index, [](Batch& b) { b.tables[0].indices[3] = 10; });
+  broken("received index -1", Code::index, [](Batch& b) { b.tables[1].indices[0] = -1; });
+  broken("must not decrease", Code::offsets, [](Batch& b) { b.tables[0].offsets[2] = 1 << 30; });
+  broken("first must be 0", Code::offsets, [](Batch& b) { b.tables[0].offsets[0] = 1; });
+  broken("last must be", Code::offsets, [](Batch& b) { b.tables[0].indices.push_back(0); });
+  broken("B + 1", Code::shape, [](Batch& b) { b.tables[0].offsets.pop_back(); });
+  broken("dense", Code::shape, [](Batch& b) { b.dense.pop_back(); });
+  broken("labels", Code::shape, [](Batch& b) { b.labels.pop_back(); });
+  broken("labels", Code::shape, [](Batch& b) { b.labels.clear(); });
+  broken("tables", Code::shape, [](Batch& b) { b.tables.pop_back(); });
+  broken("labels", Code::value, [](Batch& b) { b.labels[7] = NAN; });
+  broken("dense", Code::value, [](Batch& b) { b.dense[1] = INFINITY; });
+  broken("weights", Code::shape, [](Batch& b) { b.tables[0].weighted = true; });
+}
+
+}  // namespace dlrm::test
