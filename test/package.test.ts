@@ -172,10 +172,17 @@ function run(command: string, args: string[], cwd: string, path = process.env.PA
   const env: NodeJS.ProcessEnv = { ...process.env, PATH: path }
   // What npm and tap tell their children must not reach a process that plays another user's.
   for (const name of Object.keys(env)) {
-    if (/^(npm_(?!config_(cache|registry|cafile|userconfig|globalconfig|.*proxy))|TAP|NODE_OPTIONS|CXX|CC)/i.test(name))
+    if (/^(npm_(?!config_(cache|registry|cafile|userconfig|globalconfig|.*proxy))|TAP|CXX|CC)/i.test(name))
       delete env[name]
   }
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: 120_000 })
+  // env takes away the hooks that tap puts into every node it sees started.
+  const wrapped = ['-u', 'NODE_OPTIONS', command, ...args]
+  const { status, stdout, stderr, error } = spawnSync('/usr/bin/env', wrapped, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
   return { status, stdout: stdout ?? '', output: `${stdout}${stderr}${error ?? ''}` }
 }
 
