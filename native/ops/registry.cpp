@@ -4,8 +4,12 @@ namespace dlrm {
 
 const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = {
+      {"bce_loss", make_bce_loss},
+      {"concat", make_concat},
       {"interaction_dot", make_interaction_dot},
       {"mlp", make_mlp},
+      {"mse_loss", make_mse_loss},
+      {"sigmoid", make_sigmoid},
   };
   return ops;
 }

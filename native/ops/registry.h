@@ -10,7 +10,11 @@
 
 namespace dlrm {
 
+std::unique_ptr<Op> make_bce_loss(const MakeArgs&);
+std::unique_ptr<Op> make_concat(const MakeArgs&);
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
 std::unique_ptr<Op> make_mlp(const MakeArgs&);
+std::unique_ptr<Op> make_mse_loss(const MakeArgs&);
+std::unique_ptr<Op> make_sigmoid(const MakeArgs&);
 
 }  // namespace dlrm

@@ -1,5 +1,7 @@
 // The cases of every op, ops in alphabetical order. Adding an op is adding its lines here: shapes that hurt (one example,
 // widths around the vector lengths, empty bags, repeated rows) and the shapes and options it must refuse.
+#include <cmath>
+
 #include "test/op_case.h"
 
 namespace dlrm::test {
@@ -8,6 +10,54 @@ namespace {
 const std::vector<int64_t> kWidths = {1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 127};
 
 std::string numbered(const char* what, int64_t n) { return what + std::to_string(n); }
+
+Input labels() { return no_gradient(matrix(1, 0, 1)); }
+
+Input classes() {
+  Input input = no_gradient(matrix(1, 0, 2));
+  input.whole = true;
+  return input;
+}
+
+void bce_loss(std::vector<OpCase>& cases) {
+  const std::vector<double> weights = {0.3, 2.5};
+  std::vector<OpCase> more = {
+      {"bce_loss", "classes", {}, {matrix(1, -3, 3), classes()}},
+      {"bce_loss", "soft_labels", {}, {matrix(1, -3, 3), labels()}},
+      {"bce_loss", "large_logits", {}, {matrix(1, -200, 200), classes()}},
+      {"bce_loss", "clamped", {{"threshold", 0.2}}, {matrix(1, -3, 3), classes()}},
+      {"bce_loss", "clamped_to_one_value", {{"threshold", 0.7}}, {matrix(1, -3, 3), classes()}},
+      {"bce_loss", "weighted", {{"class_weights", weights}, {"threshold", 1e-3}}, {matrix(1, -9, 9), classes()}},
+  };
+  for (OpCase& c : more) {
+    c.batches = {1, 3, 130, 1300};
+    cases.push_back(c);
+  }
+}
+
+void bce_loss(std::vector<ErrorCase>& cases) {
+  const std::vector<Input> inputs = {matrix(1), labels()};
+  for (const double threshold : {-0.1, 1.0, std::nan("")})
+    cases.push_back({"bce_loss", "threshold", {{"threshold", threshold}}, inputs, Code::argument, "threshold"});
+  for (const std::vector<double>& weights : std::vector<std::vector<double>>{{1}, {1, 2, 3}, {1, -1}, {1, INFINITY}})
+    cases.push_back({"bce_loss", "class_weights", {{"class_weights", weights}}, inputs, Code::argument, "class_weights"});
+  cases.push_back({"bce_loss", "wide_logits", {}, {matrix(2), labels()}, Code::shape, "expected 1 columns, received 2"});
+  cases.push_back({"bce_loss", "wide_labels", {}, {matrix(1), matrix(2)}, Code::shape, "expected 1 columns, received 2"});
+}
+
+void concat(std::vector<OpCase>& cases) {
+  cases.push_back({"concat", "one", {}, {matrix(7)}});
+  cases.push_back({"concat", "three", {}, {matrix(1), matrix(64), matrix(17)}});
+  cases.push_back({"concat", "with_nothing", {}, {matrix(5), matrix(0), matrix(3)}});
+  std::vector<Input> many;
+  for (const int64_t width : kWidths) many.push_back(matrix(width));
+  cases.push_back({"concat", "many", {}, many});
+}
+
+void concat(std::vector<ErrorCase>& cases) {
+  cases.push_back({"concat", "nothing", {}, {}, Code::shape, "at least one input"});
+  cases.push_back({"concat", "bags", {}, {matrix(1), bags({9}, Input::one_hot)}, Code::shape, "received bags"});
+}
 
 void interaction_dot(std::vector<OpCase>& cases) {
   for (const int64_t width : kWidths) {
@@ -31,17 +81,48 @@ void interaction_dot(std::vector<ErrorCase>& cases) {
   cases.push_back({"interaction_dot", "bags", {}, {matrix(4), bags({9}, Input::one_hot)}, Code::shape, "received bags"});
 }
 
+void mse_loss(std::vector<OpCase>& cases) {
+  cases.push_back({"mse_loss", "probabilities", {}, {matrix(1, 0, 1), classes()}, 1, {1, 3, 130, 9000}});
+  cases.push_back({"mse_loss", "large", {}, {matrix(1, -1e4, 1e4), labels()}});
+}
+
+void mse_loss(std::vector<ErrorCase>& cases) {
+  cases.push_back({"mse_loss", "wide", {}, {matrix(2), matrix(2)}, Code::shape, "expected 1 columns, received 2"});
+  cases.push_back({"mse_loss", "bags", {}, {matrix(1), bags({9}, Input::one_hot)}, Code::shape, "received bags"});
+}
+
+void sigmoid(std::vector<OpCase>& cases) {
+  cases.push_back({"sigmoid", "one", {}, {matrix(1, -4, 4)}, 1, {1, 3, 3000}});
+  cases.push_back({"sigmoid", "wide", {}, {matrix(127, -4, 4)}});
+  cases.push_back({"sigmoid", "large", {}, {matrix(3, -200, 200)}});
+  cases.push_back({"sigmoid", "clamped", {{"threshold", 0.1}}, {matrix(3, -4, 4)}});
+  cases.push_back({"sigmoid", "clamped_to_one_value", {{"threshold", 0.5}}, {matrix(3, -4, 4)}});
+}
+
+void sigmoid(std::vector<ErrorCase>& cases) {
+  for (const double threshold : {-0.1, 1.0, std::nan("")})
+    cases.push_back({"sigmoid", "threshold", {{"threshold", threshold}}, {matrix(1)}, Code::argument, "threshold"});
+}
+
 }  // namespace
 
 std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
+  bce_loss(cases);
+  concat(cases);
   interaction_dot(cases);
+  mse_loss(cases);
+  sigmoid(cases);
   return cases;
 }
 
 std::vector<ErrorCase> error_cases() {
   std::vector<ErrorCase> cases;
+  bce_loss(cases);
+  concat(cases);
   interaction_dot(cases);
+  mse_loss(cases);
+  sigmoid(cases);
   return cases;
 }
 

@@ -51,8 +51,8 @@ void GuardedMemory::expect_intact() const {
     const auto* end = reinterpret_cast<const uint32_t*>(block.map + block.map_bytes - kPage);
     const auto* data = reinterpret_cast<const uint32_t*>(block.data);
     for (; word < end; ++word) {
-      const int64_t at = word - data, row = block.stride ? at / block.stride : 0;
-      if (at >= 0 && row < block.rows && at % block.stride < block.cols) continue;
+      const int64_t at = word - data;
+      if (at >= 0 && block.stride && at / block.stride < block.rows && at % block.stride < block.cols) continue;
       expect(*word == kSentinel, "wrote outside a buffer of %lld x %lld (stride %lld), at element %lld",
              static_cast<long long>(block.rows), static_cast<long long>(block.cols), static_cast<long long>(block.stride),
              static_cast<long long>(at));

@@ -16,9 +16,11 @@ namespace {
 char current[512];
 
 // Kernels are compared beside inaccessible pages: a fault is a finding. No recovery, since pool threads may be running.
-void crashed(int) {
-  static const char why[] = ": touched memory outside a buffer\n";
-  if (write(1, current, strlen(current)) < 0 || write(1, why, sizeof why - 1) < 0) _exit(3);
+void crashed(int signal) {
+  const char* why = signal == SIGSEGV || signal == SIGBUS ? ": touched memory outside a buffer\n"
+                    : signal == SIGILL                    ? ": instruction this machine does not have\n"
+                                                          : ": killed by a signal\n";
+  if (write(1, current, strlen(current)) < 0 || write(1, why, strlen(why)) < 0) _exit(3);
   _exit(1);
 }
 
@@ -81,8 +83,7 @@ int main(int argc, char** argv) {
   using namespace dlrm::test;
   struct sigaction action = {};
   action.sa_handler = crashed;
-  sigaction(SIGSEGV, &action, nullptr);
-  sigaction(SIGBUS, &action, nullptr);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(signal, &action, nullptr);
   std::vector<Test> all = tests();
   for (Test& test : op_tests()) all.push_back(std::move(test));
   int counts[3] = {0, 0, 0};

@@ -1,0 +1,78 @@
+#include "ops/bce_loss/bce_loss.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/isa.h"
+#include "ops/op.h"
+#include "ops/registry.h"
+
+namespace dlrm {
+namespace {
+
+// One number per example: the vector unit has nothing to win beside the mlp in front.
+const VariantTable<BceLossKernels> kVariants = {{&bce_loss_scalar, nullptr, nullptr}};
+
+constexpr int64_t kRowsPerChunk = 512;
+constexpr double kNsPerRow = 15;
+
+class BceLoss : public Op {
+ public:
+  explicit BceLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+    args.expect_inputs(2);
+    args.matrix(0, 1);
+    args.matrix(1, 1);
+    const double threshold = args.attrs.number(args.op, "threshold", 0);
+    if (!(threshold >= 0 && threshold < 1))
+      fail(Code::argument, "[bce_loss] threshold: expected a number in [0, 1), received %g", threshold);
+    threshold_ = static_cast<float>(threshold);
+    const std::vector<double> weights = args.attrs.numbers(args.op, "class_weights");
+    if (!weights.empty()) {
+      if (weights.size() != 2) fail(Code::argument, "[bce_loss] class_weights: expected 2 numbers, received %zu", weights.size());
+      for (int i = 0; i < 2; ++i) {
+        if (!(weights[i] >= 0 && std::isfinite(weights[i])))
+          fail(Code::argument, "[bce_loss] class_weights: expected finite numbers >= 0, received %g", weights[i]);
+        class_weights_[i] = static_cast<float>(weights[i]);
+      }
+    }
+    outputs = {{1, 1}};
+    saved = {{kPerExample, 1}};
+    backward_reads_inputs = backward_reads_outputs = false;
+  }
+
+  size_t scratch_bytes(const Run& run) const override { return static_cast<size_t>(chunks(run)) * sizeof(double); }
+
+  void forward(const Run& run) const override {
+    const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, threshold_, {class_weights_[0], class_weights_[1]}};
+    auto* sums = static_cast<double*>(run.scratch);
+    const int64_t n = chunks(run);
+    for_chunks(run.pool, n, kNsPerRow * static_cast<double>(run.batch),
+               [&](int64_t i) { sums[i] = kernels_.forward(a, chunk_range(run.batch, n, i)); });
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += sums[i];
+    *run.out[0].f32() = static_cast<float>(sum / static_cast<double>(run.batch));
+  }
+
+  void backward(const Run& run) const override {
+    if (!run.din[0]) return;
+    const float scale = *run.dout[0].f32() / static_cast<float>(run.batch);
+    for (int64_t b = 0; b < run.batch; ++b) *run.din[0].row(b) = scale * *run.saved[0].row(b);
+  }
+
+  Cost cost(const Run& run, bool backward) const override {
+    const auto b = static_cast<double>(run.batch);
+    return backward ? Cost{b, 8 * b} : Cost{20 * b, 12 * b};
+  }
+
+ private:
+  static int64_t chunks(const Run& run) { return (run.batch + kRowsPerChunk - 1) / kRowsPerChunk; }
+
+  const BceLossKernels& kernels_;
+  float threshold_, class_weights_[2] = {1, 1};
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_bce_loss(const MakeArgs& args) { return std::make_unique<BceLoss>(args); }
+
+}  // namespace dlrm

@@ -1,0 +1,62 @@
+#include "ops/mse_loss/mse_loss.h"
+
+#include "base/isa.h"
+#include "ops/op.h"
+#include "ops/registry.h"
+
+namespace dlrm {
+namespace {
+
+const VariantTable<MseLossKernels> kVariants = {{&mse_loss_scalar, nullptr, nullptr}};
+
+constexpr int64_t kRowsPerChunk = 4096;
+constexpr double kNsPerRow = 1;
+
+class MseLoss : public Op {
+ public:
+  explicit MseLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+    args.expect_inputs(2);
+    args.matrix(0, 1);
+    args.matrix(1, 1);
+    outputs = {{1, 1}};
+    backward_reads_outputs = false;
+  }
+
+  size_t scratch_bytes(const Run& run) const override { return static_cast<size_t>(chunks(run)) * sizeof(double); }
+
+  void forward(const Run& run) const override {
+    auto* sums = static_cast<double*>(run.scratch);
+    each_chunk(run, [&](int64_t i, Range rows) { sums[i] = kernels_.forward(run.in[0].view, run.in[1].view, rows); });
+    double sum = 0;
+    for (int64_t i = 0; i < chunks(run); ++i) sum += sums[i];
+    *run.out[0].f32() = static_cast<float>(sum / static_cast<double>(run.batch));
+  }
+
+  void backward(const Run& run) const override {
+    if (!run.din[0]) return;
+    const MseLossBackward a{run.din[0], run.in[0].view, run.in[1].view, 2 * *run.dout[0].f32() / static_cast<float>(run.batch)};
+    each_chunk(run, [&](int64_t, Range rows) { kernels_.backward(a, rows); });
+  }
+
+  Cost cost(const Run& run, bool backward) const override {
+    const auto b = static_cast<double>(run.batch);
+    return backward ? Cost{2 * b, 12 * b} : Cost{3 * b, 8 * b};
+  }
+
+ private:
+  static int64_t chunks(const Run& run) { return (run.batch + kRowsPerChunk - 1) / kRowsPerChunk; }
+  template <class F>
+  static void each_chunk(const Run& run, F&& kernel) {
+    const int64_t n = chunks(run);
+    for_chunks(run.pool, n, kNsPerRow * static_cast<double>(run.batch),
+               [&](int64_t i) { kernel(i, chunk_range(run.batch, n, i)); });
+  }
+
+  const MseLossKernels& kernels_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_mse_loss(const MakeArgs& args) { return std::make_unique<MseLoss>(args); }
+
+}  // namespace dlrm

@@ -1,0 +1,29 @@
+// p = 1 / (1 + e^-x); with 0 < threshold < 1 clamped to [threshold, 1 - threshold].
+//   x, out [B,N]  f32
+// Backward, from out alone: dx = p (1 - p) dout; with a threshold 0 where p lies on its bounds.
+#pragma once
+#include "base/view.h"
+
+namespace dlrm {
+
+struct SigmoidForward {
+  View out;
+  View x;
+  float threshold;  // 0: no clamping
+};
+
+struct SigmoidBackward {
+  View dx;
+  View dout, out;
+  float threshold;
+};
+
+// Rows [range.begin, range.end) of the batch.
+struct SigmoidKernels {
+  void (*forward)(const SigmoidForward&, Range);
+  void (*backward)(const SigmoidBackward&, Range);
+};
+
+extern const SigmoidKernels sigmoid_scalar;
+
+}  // namespace dlrm
