@@ -39,3 +39,15 @@ DLRM_INLINE float sum(Vec a) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+DLRM_INLINE __m256 add_halves(__m256 x, __m256 y) {
+  return _mm256_add_ps(_mm256_blend_ps(x, y, 0xCC), _mm256_shuffle_ps(x, y, 0x4E));
+}
+DLRM_INLINE __m256 add_pairs(__m256 x, __m256 y) {
+  return _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xDD));
+}
+// Element i = the sum of a[i].
+DLRM_INLINE Vec sum_each(const Vec (&a)[8]) {
+  const __m256 x = add_pairs(add_halves(a[0].v, a[1].v), add_halves(a[2].v, a[3].v));
+  const __m256 y = add_pairs(add_halves(a[4].v, a[5].v), add_halves(a[6].v, a[7].v));
+  return {_mm256_add_ps(_mm256_blend_ps(x, y, 0xF0), _mm256_permute2f128_ps(x, y, 0x21))};
+}

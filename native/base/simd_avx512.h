@@ -32,3 +32,19 @@ DLRM_INLINE float sum(Vec a) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+DLRM_INLINE __m512 add_halves(__m512 x, __m512 y) {
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, x, y), _mm512_shuffle_ps(x, y, 0x4E));
+}
+DLRM_INLINE __m512 add_pairs(__m512 x, __m512 y) {
+  return _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x88), _mm512_shuffle_ps(x, y, 0xDD));
+}
+DLRM_INLINE __m512 add_lanes(__m512 x, __m512 y) {
+  return _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xEE));
+}
+// In each 128-bit lane the sums of that lane of a[0] to a[3].
+DLRM_INLINE __m512 sum_four(const Vec* a) { return add_pairs(add_halves(a[0].v, a[1].v), add_halves(a[2].v, a[3].v)); }
+// Element i = the sum of a[i].
+DLRM_INLINE Vec sum_each(const Vec (&a)[16]) {
+  const __m512 x = add_lanes(sum_four(a), sum_four(a + 4)), y = add_lanes(sum_four(a + 8), sum_four(a + 12));
+  return {_mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xDD))};
+}

@@ -67,15 +67,23 @@ void interaction_dot(std::vector<OpCase>& cases) {
   for (const int64_t tables : {1, 2, 3, 4, 7, 8, 9, 26, 40}) {
     OpCase itself{"interaction_dot", numbered("itself_tables_", tables), {{"itself", true}}, {matrix(5), matrix(tables * 5)}, 5 + tables};
     OpCase wide{"interaction_dot", numbered("tables_", tables), {{"itself", false}}, {matrix(16), matrix(tables * 16)}, 16 + tables};
-    itself.batches = wide.batches = {1, 3, 34};
+    OpCase bare{"interaction_dot", numbered("without_x_tables_", tables), {{"width", 9.0}}, {matrix(tables * 9)}, 9 + tables};
+    itself.batches = wide.batches = bare.batches = {1, 3, 34};
     cases.push_back(itself);
     cases.push_back(wide);
+    cases.push_back(bare);
+    bare.attrs["itself"] = true;
+    bare.name += "_itself";
+    cases.push_back(bare);
   }
 }
 
 void interaction_dot(std::vector<ErrorCase>& cases) {
   cases.push_back({"interaction_dot", "no_multiple", {}, {matrix(4), matrix(10)}, Code::shape, "multiple"});
-  cases.push_back({"interaction_dot", "no_width", {}, {matrix(0), matrix(8)}, Code::shape, "multiple"});
+  cases.push_back({"interaction_dot", "no_width", {}, {matrix(0), matrix(8)}, Code::argument, "width"});
+  cases.push_back({"interaction_dot", "no_width_without_x", {}, {matrix(8)}, Code::argument, "width"});
+  cases.push_back({"interaction_dot", "odd_width", {{"width", 2.5}}, {matrix(8)}, Code::argument, "width"});
+  cases.push_back({"interaction_dot", "other_width", {{"width", 2.0}}, {matrix(4), matrix(8)}, Code::shape, "expected 2 columns"});
   cases.push_back({"interaction_dot", "no_tables", {}, {matrix(4), matrix(0)}, Code::shape, "multiple"});
   cases.push_back({"interaction_dot", "three_inputs", {}, {matrix(4), matrix(8), matrix(8)}, Code::shape, "expected 2 inputs"});
   cases.push_back({"interaction_dot", "bags", {}, {matrix(4), bags({9}, Input::one_hot)}, Code::shape, "received bags"});

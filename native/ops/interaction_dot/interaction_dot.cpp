@@ -1,5 +1,7 @@
 #include "ops/interaction_dot/interaction_dot.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "ops/op.h"
 #include "ops/registry.h"
@@ -18,47 +20,56 @@ constexpr int64_t kRowsPerChunk = 32;
 class InteractionDot : public Op {
  public:
   explicit InteractionDot(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
-    args.expect_inputs(2);
-    width_ = args.matrix(0).cols;
-    const int64_t cols = args.matrix(1).cols;
-    if (width_ < 1 || cols < 1 || cols % width_)
-      fail(Code::shape, "[interaction_dot] %s: the embeddings' %lld columns are no multiple of the dense vector's %lld",
+    dense_ = args.inputs.size() != 1;
+    args.expect_inputs(dense_ ? 2 : 1);
+    const double width = args.attrs.number(args.op, "width", dense_ ? static_cast<double>(args.matrix(0).cols) : 0);
+    const int64_t cols = args.matrix(dense_).cols;
+    if (!(width >= 1 && width <= 0x1p31 && width == std::floor(width)))
+      fail(Code::argument, "[interaction_dot] width: expected an integer >= 1, received %g", width);
+    width_ = static_cast<int64_t>(width);
+    if (dense_) args.matrix(0, width_);
+    if (cols < 1 || cols % width_)
+      fail(Code::shape, "[interaction_dot] %s: the embeddings' %lld columns are no multiple of the width %lld",
            args.name.c_str(), static_cast<long long>(cols), static_cast<long long>(width_));
-    tables_ = cols / width_;
+    vectors_ = cols / width_ + dense_;
     itself_ = args.attrs.flag(args.op, "itself", false);
-    const int64_t vectors = tables_ + 1;
-    pairs_ = vectors * (vectors - 1) / 2 + (itself_ ? vectors : 0);
-    outputs = {{kPerExample, width_ + pairs_}};
+    pairs_ = vectors_ * (vectors_ - 1) / 2 + (itself_ ? vectors_ : 0);
+    outputs = {{kPerExample, (dense_ ? width_ : 0) + pairs_}};
     backward_reads_outputs = false;
   }
 
   void forward(const Run& run) const override {
-    const InteractionDotForward a{run.out[0], run.in[0].view, run.in[1].view, tables_, width_, itself_};
-    each_chunk(run, 0.5, [&](Range rows) { kernels_.forward(a, rows); });
+    const InteractionDotForward a{run.out[0], dense(run.in), embeddings(run.in), vectors_, width_, itself_};
+    each_chunk(run, 1, [&](Range rows) { kernels_.forward(a, rows); });
   }
 
   void backward(const Run& run) const override {
-    const InteractionDotBackward a{run.din[0],        run.din[1], run.dout[0], run.in[0].view,
-                                   run.in[1].view, tables_,    width_,      itself_};
-    each_chunk(run, 1.0, [&](Range rows) { kernels_.backward(a, rows); });
+    const InteractionDotBackward a{dense_ ? run.din[0] : View{}, run.din[dense_], run.dout[0], dense(run.in),
+                                   embeddings(run.in),           vectors_,        width_,      itself_};
+    if (a.dx || a.de) each_chunk(run, 2, [&](Range rows) { kernels_.backward(a, rows); });
   }
 
   Cost cost(const Run& run, bool backward) const override {
-    const double b = static_cast<double>(run.batch), inputs = static_cast<double>((tables_ + 1) * width_);
-    const double out = static_cast<double>(width_ + pairs_), flops = 2.0 * pairs_ * width_;
+    const auto b = static_cast<double>(run.batch), out = static_cast<double>(outputs[0].cols);
+    const double inputs = static_cast<double>(vectors_ * width_), flops = 2.0 * static_cast<double>(pairs_ * width_);
     return backward ? Cost{b * 2 * flops, b * 4 * (2 * inputs + out)} : Cost{b * flops, b * 4 * (inputs + out)};
   }
 
  private:
+  View dense(const Value* in) const { return dense_ ? in[0].view : View{}; }
+  const View& embeddings(const Value* in) const { return in[dense_].view; }
+
   template <class F>
-  void each_chunk(const Run& run, double ns_per_pair, F&& kernel) const {
+  void each_chunk(const Run& run, double passes, F&& kernel) const {
     const int64_t chunks = (run.batch + kRowsPerChunk - 1) / kRowsPerChunk;
-    const double ns = static_cast<double>(run.batch * pairs_) * (1 + ns_per_pair * static_cast<double>(width_) / 8);
-    for_chunks(run.pool, chunks, ns, [&](int64_t i) { kernel(chunk_range(run.batch, chunks, i)); });
+    const double ns_per_pair = 0.4 + 0.03 * static_cast<double>(width_);
+    for_chunks(run.pool, chunks, static_cast<double>(run.batch * pairs_) * passes * ns_per_pair,
+               [&](int64_t i) { kernel(chunk_range(run.batch, chunks, i)); });
   }
 
   const InteractionDotKernels& kernels_;
-  int64_t width_, tables_, pairs_;
+  bool dense_;  // is there an x?
+  int64_t width_, vectors_, pairs_;
   bool itself_;
 };
 
