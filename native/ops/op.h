@@ -88,6 +88,9 @@ struct SparseUpdate {
   int64_t width;            // E
   std::string mode;         // sum, mean, max: how a bag's gradient reaches its rows
   bool per_lookup = false;  // gradient is Run::dlookup (one number per lookup, width 1) instead of dout[0]
+  // Indices into Op::params, one per table, or none: one number per row that scales every lookup of it. They are still
+  // those of the forward pass when this update runs (updates run in the order of the list).
+  std::vector<int> scale_params;
 };
 
 struct Cost {

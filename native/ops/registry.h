@@ -12,6 +12,9 @@ namespace dlrm {
 
 std::unique_ptr<Op> make_bce_loss(const MakeArgs&);
 std::unique_ptr<Op> make_concat(const MakeArgs&);
+std::unique_ptr<Op> make_dense_update(const MakeArgs&);
+std::unique_ptr<Op> make_embedding_bag(const MakeArgs&);
+std::unique_ptr<Op> make_embedding_update(const MakeArgs&);
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
 std::unique_ptr<Op> make_mlp(const MakeArgs&);
 std::unique_ptr<Op> make_mse_loss(const MakeArgs&);

@@ -1,0 +1,71 @@
+#include "ops/dense_update/dense_update.h"
+
+#include "base/error.h"
+#include "ops/registry.h"
+#include "optim/rule.h"
+
+namespace dlrm {
+namespace {
+
+const VariantTable<DenseUpdateKernels> kVariants = {{
+    &dense_update_scalar,
+    DLRM_X86(&dense_update_avx2),
+    DLRM_X86(&dense_update_avx512),
+}};
+
+constexpr int64_t kChunkFloats = 8192;
+
+// All dense parameters in one call. A parameter whose gradient is null is left as it is.
+class DenseUpdate : public Op {
+ public:
+  explicit DenseUpdate(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), rule_(args, Rule::dense) {
+    args.expect_inputs(0);
+    const std::vector<std::string> names = args.attrs.texts(args.op, "names");
+    const std::vector<int64_t> sizes = args.attrs.sizes(args.op, "sizes");
+    if (names.size() != sizes.size())
+      fail(Code::shape, "[%s] sizes: expected one for each of the %zu names, received %zu", args.op, names.size(), sizes.size());
+    tensors_ = static_cast<int64_t>(names.size());
+    for (size_t i = 0; i < names.size(); ++i) params.push_back({names[i], {sizes[i]}, {}, false});
+    for (const RuleState& state : rule_.states)
+      for (size_t i = 0; i < names.size(); ++i) params.push_back({names[i] + "." + state.name, {sizes[i]}, rule_.initial, false});
+    for (int64_t i = 0; i < tensors_; ++i) {
+      for (int64_t k = 0; k < sizes[i]; k += kChunkFloats) chunks_.push_back({i, {k, std::min(sizes[i], k + kChunkFloats)}});
+      floats_ += sizes[i];
+    }
+    differentiable = false;
+  }
+
+  void forward(const Run& run) const override {
+    const RuleStep step = rule_.at(run.lr, run.step);
+    for_chunks(run.pool, static_cast<int64_t>(chunks_.size()), 0.4 * static_cast<double>(floats_), [&](int64_t i) {
+      const Chunk& chunk = chunks_[static_cast<size_t>(i)];
+      if (!run.dparams[chunk.tensor]) return;
+      DenseUpdateArgs a{run.params[chunk.tensor].f32(), run.dparams[chunk.tensor].f32(), {}, step};
+      for (size_t s = 0; s < rule_.states.size(); ++s)
+        a.state[s] = run.params[static_cast<int64_t>(s + 1) * tensors_ + chunk.tensor].f32();
+      kernels_.update(a, chunk.range);
+    });
+  }
+
+  Cost cost(const Run&, bool) const override {
+    const double n = static_cast<double>(floats_), states = static_cast<double>(rule_.states.size());
+    return {n * (2 + 4 * states), n * 4 * (3 + 2 * states)};
+  }
+
+ private:
+  struct Chunk {
+    int64_t tensor;
+    Range range;
+  };
+
+  const DenseUpdateKernels& kernels_;
+  Rule rule_;
+  int64_t tensors_, floats_ = 0;
+  std::vector<Chunk> chunks_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_dense_update(const MakeArgs& args) { return std::make_unique<DenseUpdate>(args); }
+
+}  // namespace dlrm

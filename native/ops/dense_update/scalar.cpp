@@ -1,0 +1,38 @@
+#include <cstdint>
+
+#include "base/target.h"
+#include "ops/dense_update/dense_update.h"
+
+namespace dlrm::scalar {
+namespace {
+#include "base/simd_scalar.h"
+#include "optim/adagrad.h"
+#include "optim/adam.h"
+#include "optim/sgd.h"
+
+template <class Rule>
+void update_range(const DenseUpdateArgs& a, Range range) {
+  const Rule rule(a.rule);
+  for (int64_t k = range.begin; k < range.end; ++k) {
+    float state[Rule::kStates + 1];
+    for (int i = 0; i < Rule::kStates; ++i) state[i] = a.state[i][k];
+    a.w[k] = rule(a.w[k], a.g[k], state);
+    for (int i = 0; i < Rule::kStates; ++i) a.state[i][k] = state[i];
+  }
+}
+
+void update(const DenseUpdateArgs& a, Range range) {
+  switch (a.rule.kind) {
+    case RuleKind::sgd: return update_range<Sgd>(a, range);
+    case RuleKind::momentum: return update_range<Momentum>(a, range);
+    case RuleKind::adam: return update_range<Adam>(a, range);
+    default: return update_range<Adagrad>(a, range);
+  }
+}
+
+}  // namespace
+}  // namespace dlrm::scalar
+
+namespace dlrm {
+const DenseUpdateKernels dense_update_scalar = {scalar::update};
+}

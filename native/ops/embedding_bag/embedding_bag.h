@@ -1,0 +1,53 @@
+// Pooled embedding rows per example, T tables side by side. One table (t is left out):
+//   bag b = lookups i in [offsets[b], offsets[b+1]),  r_i = weight[indices[i], :]
+//   sum   out[b,:] = sum of s_i r_i over the bag,  s_i = weights[i] (per-sample), or row_weights[indices[i]], or 1
+//   mean  out[b,:] = sum of r_i / number of lookups of the bag
+//   max   out[b,e] = largest r_i[e]; positions[b,e] = the first lookup i that has it, -1 for an empty bag
+//   An empty bag gives zeros.
+//   weight      [R,E] f32, rows may lie further apart
+//   indices     [L]   i32 in [0,R), offsets [B+1] i32, never decreasing, from 0 to L; checked in binding/, not here
+//   weights     [L]   f32 or null; row_weights [R] f32 or null; at most one of them, and only with sum
+//   out         [B,E] f32, the table's columns of [B,T*E]; positions the same of i32
+// Backward, for sum: dlookup[i] = <dout[b,:], r_i>, the gradient of s_i. Gradients of the rows themselves are made and
+// spent at once by embedding_update.
+#pragma once
+#include "base/isa.h"
+#include "base/view.h"
+
+namespace dlrm {
+
+enum class Pooling { sum, mean, max };
+
+struct EmbeddingBagTable {
+  const float* weight;
+  int64_t weight_stride, width;
+  const int32_t *offsets, *indices;
+  const float *weights, *row_weights;
+  int64_t lookups;  // L
+  Pooling pooling;
+};
+
+struct EmbeddingBagForward {
+  float* out;
+  int64_t out_stride;
+  int32_t* positions;  // max only
+  int64_t positions_stride;
+  EmbeddingBagTable table;
+};
+
+struct EmbeddingBagBackward {
+  float* dlookup;
+  const float* dout;
+  int64_t dout_stride;
+  EmbeddingBagTable table;
+};
+
+// Bags [range.begin, range.end) of one table.
+struct EmbeddingBagKernels {
+  void (*forward)(const EmbeddingBagForward&, Range);
+  void (*backward)(const EmbeddingBagBackward&, Range);
+};
+
+extern const EmbeddingBagKernels embedding_bag_scalar, embedding_bag_avx2, embedding_bag_avx512;
+
+}  // namespace dlrm

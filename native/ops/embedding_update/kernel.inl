@@ -1,0 +1,126 @@
+// Row by row, vectorised over the width. The keys ahead say which lines come next, and these are prefetched.
+// Included once per ISA after optim/span.inl.
+
+constexpr int64_t kLineFloats = 16;
+
+DLRM_INLINE int64_t row_of(uint64_t key) { return static_cast<int64_t>(key >> 32); }
+DLRM_INLINE int64_t source_of(uint64_t key) { return static_cast<int64_t>(key & 0xffffffffu); }
+DLRM_INLINE int64_t bag_of(const EmbeddingUpdateArgs& a, uint64_t key) {
+  return a.bag_of ? a.bag_of[source_of(key)] : source_of(key);
+}
+
+DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
+  for (int64_t k = 0; k < n; k += kLineFloats) __builtin_prefetch(p + k);
+  if (n % kLineFloats) __builtin_prefetch(p + n - 1);
+}
+
+// Keys between prefetch and use: about 48 cache lines in flight.
+DLRM_INLINE int64_t prefetch_distance(int64_t width) {
+  const int64_t distance = 256 / width;
+  return distance < 4 ? 4 : distance > 16 ? 16 : distance;
+}
+
+DLRM_INLINE void prefetch_key(const EmbeddingUpdateArgs& a, int64_t i) {
+  const int64_t row = row_of(a.keys[i]);
+  prefetch_floats(a.dout + bag_of(a, a.keys[i]) * a.dout_stride, a.width);
+  if (row == row_of(a.keys[i - 1])) return;
+  prefetch_floats(a.weight + row * a.weight_stride, a.width);
+  for (int s = 0; s < 2; ++s)
+    if (a.state[s]) prefetch_floats(a.state[s] + row * a.state_stride[s], a.state_stride[s] == 1 ? 1 : a.width);
+}
+
+DLRM_INLINE float scale_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t bag) {
+  if (a.pooling == Pooling::mean) return 1.0f / static_cast<float>(a.offsets[bag + 1] - a.offsets[bag]);
+  if (a.weights) return a.weights[source_of(key)];
+  return a.row_weights ? a.row_weights[row_of(key)] : 1.0f;
+}
+
+// sum = scale * x, or sum += scale * x.
+template <bool kFirst>
+DLRM_INLINE void add_scaled(float* sum, float scale, const float* x, int64_t n) {
+  const Vec s = set1(scale);
+  int64_t k = 0;
+  for (; k + Vec::W <= n; k += Vec::W) store(sum + k, kFirst ? s * load(x + k) : load(sum + k) + s * load(x + k));
+  const int rest = static_cast<int>(n - k);
+  if (rest) store_n(sum + k, kFirst ? s * load_n(x + k, rest) : load_n(sum + k, rest) + s * load_n(x + k, rest), rest);
+}
+
+// The elements this lookup won. A plain loop: the compiler makes blends of it.
+DLRM_INLINE void add_won(float* __restrict sum, bool first, int32_t lookup, const float* __restrict dout,
+                         const int32_t* __restrict positions, int64_t n) {
+  for (int64_t k = 0; k < n; ++k) {
+    const float won = positions[k] == lookup ? dout[k] : 0;
+    sum[k] = first ? won : sum[k] + won;
+  }
+}
+
+// The gradient of the row of keys [begin, end): dout itself where one lookup of weight 1 gives it, else made in `sum`.
+DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begin, int64_t end, float* sum) {
+  for (int64_t i = begin; i < end; ++i) {
+    const uint64_t key = a.keys[i];
+    const int64_t bag = bag_of(a, key);
+    const float* dout = a.dout + bag * a.dout_stride;
+    if (a.pooling == Pooling::max) {
+      const int32_t* positions = a.positions + bag * a.positions_stride;
+      add_won(sum, i == begin, static_cast<int32_t>(source_of(key)), dout, positions, a.width);
+      continue;
+    }
+    const float scale = scale_of(a, key, bag);
+    if (end - begin == 1 && scale == 1) return dout;
+    if (i == begin)
+      add_scaled<true>(sum, scale, dout, a.width);
+    else
+      add_scaled<false>(sum, scale, dout, a.width);
+  }
+  return sum;
+}
+
+template <class Rule>
+struct PerWeight {
+  Rule rule;
+  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g) const {
+    float* state[2] = {};
+    for (int s = 0; s < Rule::kStates; ++s) state[s] = a.state[s] + row * a.state_stride[s];
+    apply_span(rule, a.weight + row * a.weight_stride, g, state, a.width);
+  }
+};
+
+struct PerRow {
+  RowwiseAdagrad rule;
+  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g) const {
+    Vec squares = zero();
+    int64_t k = 0;
+    for (; k + Vec::W <= a.width; k += Vec::W) squares = fma(load(g + k), load(g + k), squares);
+    const int rest = static_cast<int>(a.width - k);
+    if (rest) squares = fma(load_n(g + k, rest), load_n(g + k, rest), squares);
+    const Vec factor = set1(rule.factor(sum(squares) / static_cast<float>(a.width), a.state[0] + row));
+    float* w = a.weight + row * a.weight_stride;
+    for (k = 0; k + Vec::W <= a.width; k += Vec::W) store(w + k, rule(load(w + k), load(g + k), factor));
+    if (rest) store_n(w + k, rule(load_n(w + k, rest), load_n(g + k, rest), factor), rest);
+  }
+};
+
+template <class Apply>
+void update_rows(const EmbeddingUpdateArgs& a, Range range, float* gradient, const Apply& apply) {
+  int64_t i = range.begin;
+  while (i > 0 && i < range.end && row_of(a.keys[i]) == row_of(a.keys[i - 1])) ++i;
+  const int64_t distance = prefetch_distance(a.width);
+  int64_t ahead = i + 1;
+  while (i < range.end) {
+    const int64_t row = row_of(a.keys[i]);
+    int64_t end = i + 1;
+    while (end < a.lookups && row_of(a.keys[end]) == row) ++end;
+    for (const int64_t to = end + distance < a.lookups ? end + distance : a.lookups; ahead < to; ++ahead) prefetch_key(a, ahead);
+    apply(a, row, row_gradient(a, i, end, gradient));
+    i = end;
+  }
+}
+
+void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  switch (a.rule.kind) {
+    case RuleKind::adagrad: return update_rows(a, range, gradient, PerWeight<Adagrad>{Adagrad(a.rule)});
+    case RuleKind::rowwise_adagrad: return update_rows(a, range, gradient, PerRow{RowwiseAdagrad(a.rule)});
+    case RuleKind::adam: return update_rows(a, range, gradient, PerWeight<Adam>{Adam(a.rule)});
+    default: return update_rows(a, range, gradient, PerWeight<Sgd>{Sgd(a.rule)});
+  }
+}

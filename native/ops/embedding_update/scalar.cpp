@@ -1,0 +1,71 @@
+#include "base/target.h"
+#include "ops/embedding_update/embedding_update.h"
+
+namespace dlrm::scalar {
+namespace {
+#include "base/simd_scalar.h"
+#include "optim/adagrad.h"
+#include "optim/adam.h"
+#include "optim/rowwise_adagrad.h"
+#include "optim/sgd.h"
+
+int64_t row_of(uint64_t key) { return static_cast<int64_t>(key >> 32); }
+
+// What element e of the bag's gradient is worth to this lookup.
+float gradient_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t e) {
+  const int64_t source = static_cast<uint32_t>(key), bag = a.bag_of ? a.bag_of[source] : source;
+  const float d = a.dout[bag * a.dout_stride + e];
+  if (a.pooling == Pooling::max) return a.positions[bag * a.positions_stride + e] == source ? d : 0;
+  if (a.pooling == Pooling::mean) return 1.0f / static_cast<float>(a.offsets[bag + 1] - a.offsets[bag]) * d;
+  if (a.weights) return a.weights[source] * d;
+  return a.row_weights ? a.row_weights[row_of(key)] * d : d;
+}
+
+template <class Rule>
+void update_row(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
+  const Rule rule(a.rule);
+  for (int64_t e = 0; e < a.width; ++e) {
+    float state[Rule::kStates + 1];
+    for (int i = 0; i < Rule::kStates; ++i) state[i] = a.state[i][row * a.state_stride[i] + e];
+    float& w = a.weight[row * a.weight_stride + e];
+    w = rule(w, gradient[e], state);
+    for (int i = 0; i < Rule::kStates; ++i) a.state[i][row * a.state_stride[i] + e] = state[i];
+  }
+}
+
+void update_row_at_once(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
+  const RowwiseAdagrad rule(a.rule);
+  float squares = 0;
+  for (int64_t e = 0; e < a.width; ++e) squares += gradient[e] * gradient[e];
+  const float factor = rule.factor(squares / static_cast<float>(a.width), a.state[0] + row);
+  float* w = a.weight + row * a.weight_stride;
+  for (int64_t e = 0; e < a.width; ++e) w[e] = rule(w[e], gradient[e], factor);
+}
+
+void apply(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
+  switch (a.rule.kind) {
+    case RuleKind::adagrad: return update_row<Adagrad>(a, row, gradient);
+    case RuleKind::rowwise_adagrad: return update_row_at_once(a, row, gradient);
+    case RuleKind::adam: return update_row<Adam>(a, row, gradient);
+    default: return update_row<Sgd>(a, row, gradient);
+  }
+}
+
+void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  int64_t i = range.begin;
+  while (i > 0 && i < range.end && row_of(a.keys[i]) == row_of(a.keys[i - 1])) ++i;
+  while (i < range.end) {
+    const int64_t first = i, row = row_of(a.keys[i]);
+    for (; i < a.lookups && row_of(a.keys[i]) == row; ++i)
+      for (int64_t e = 0; e < a.width; ++e)
+        gradient[e] = i == first ? gradient_of(a, a.keys[i], e) : gradient[e] + gradient_of(a, a.keys[i], e);
+    apply(a, row, gradient);
+  }
+}
+
+}  // namespace
+}  // namespace dlrm::scalar
+
+namespace dlrm {
+const EmbeddingUpdateKernels embedding_update_scalar = {scalar::update};
+}
