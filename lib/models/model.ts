@@ -172,8 +172,10 @@ export abstract class Model {
    * Errors: `ERR_IO`; the old file is then untouched.
    */
   async save(path: string): Promise<void> {
-    const { saveModel } = await import('./storage.js')
-    await this.exclusively(() => saveModel(this, path))
+    await this.exclusively(async () => {
+      const { saveModel } = await import('./storage.js')
+      await saveModel(this, path)
+    })
   }
 
   /** Runs `body` while no step can change the parameters. @internal */

@@ -26,9 +26,4 @@ export class Adagrad extends Optimizer {
     this.lrDecay = atLeastZero('lrDecay', options.lrDecay ?? 0)
     this.weightDecay = atLeastZero('weightDecay', options.weightDecay ?? 0)
   }
-
-  /** Includes `lrDecay`. */
-  override lrAt(step: number): number {
-    return super.lrAt(step) / (1 + (step - 1) * this.lrDecay)
-  }
 }

@@ -32,7 +32,7 @@ export abstract class Optimizer {
     this.schedule = options.schedule
   }
 
-  /** The learning rate of the `step`-th update, counted from 1. */
+  /** The learning rate of the `step`-th update, counted from 1, before the rule's own decay (Adagrad's `lrDecay`). */
   lrAt(step: number): number {
     return this.schedule ? this.schedule.lr(this.lr, step) : this.lr
   }

@@ -25,9 +25,4 @@ export class RowWiseAdagrad extends Optimizer {
     this.initialAccumulator = atLeastZero('initialAccumulator', options.initialAccumulator ?? 0)
     this.lrDecay = atLeastZero('lrDecay', options.lrDecay ?? 0)
   }
-
-  /** Includes `lrDecay`. */
-  override lrAt(step: number): number {
-    return super.lrAt(step) / (1 + (step - 1) * this.lrDecay)
-  }
 }

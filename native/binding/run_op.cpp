@@ -109,8 +109,8 @@ class OpCall {
 
   void bind(Slot slot, const char* name) {
     const std::vector<Napi::Value> items = list(name);
-    if (!items.empty() && items.size() != runner_->count(slot))
-      fail(Code::shape, "[%s] %s: expected %zu arrays, received %zu", op_.c_str(), name, runner_->count(slot), items.size());
+    if (items.size() > runner_->count(slot))
+      fail(Code::shape, "[%s] %s: expected at most %zu arrays, received %zu", op_.c_str(), name, runner_->count(slot), items.size());
     for (size_t i = 0; i < items.size(); ++i) bind_array(slot, i, items[i]);
   }
 

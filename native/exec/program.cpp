@@ -101,13 +101,15 @@ void Program::write(size_t index, int64_t start, int64_t count, const float* fro
   packed_is_stale_ = true;
 }
 
-void Program::add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params) {
+// The op's parameters are `params`, then the states it asks for, which are made here, then `scales`.
+void Program::add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params, const std::vector<int>& scales) {
   update.op = make_op(op, args);
   for (const int param : params) update.params.push_back(params_[param]->view);
-  for (size_t i = params.size(); i < update.op->params.size(); ++i) {
+  for (size_t i = params.size(); i + scales.size() < update.op->params.size(); ++i) {
     add_param(update.op->params[i], true, states_, nullptr);
     update.params.push_back(states_.back()->view);
   }
+  for (const int scale : scales) update.params.push_back(params_[scale]->view);
   updates_.push_back(std::move(update));
 }
 
@@ -118,55 +120,65 @@ void Program::compile(const Attrs& optimizer, int64_t max_batch) {
   updates_.clear();
   states_.clear();
   max_batch_ = 0;
-  std::vector<int> dense;
-  std::vector<std::string> dense_names;
-  std::vector<double> dense_sizes;
-  for (size_t p = 0; p < params_.size(); ++p) {
-    if (params_[p]->spec.sparse) continue;
-    dense.push_back(static_cast<int>(p));
-    dense_names.push_back(params_[p]->spec.name);
-    dense_sizes.push_back(static_cast<double>(params_[p]->size()));
-  }
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-    const Node& node = graph_.nodes[n];
-    for (const SparseUpdate& sparse : node.op->sparse_updates) {
-      MakeArgs args;
-      args.name = node.name;
-      args.isa = isa_;
-      args.attrs = optimizer;
-      std::vector<int> params;
-      std::vector<std::string> names;
-      std::vector<double> rows;
-      for (const int p : sparse.params) {
-        params.push_back(node.params[p]);
-        names.push_back(params_[params.back()]->spec.name);
-        rows.push_back(static_cast<double>(params_[params.back()]->size() / sparse.width));
-      }
-      args.attrs.set("names", names);
-      args.attrs.set("rows", rows);
-      args.attrs.set("width", static_cast<double>(sparse.width));
-      args.attrs.set("mode", sparse.mode);
-      args.attrs.set("per_lookup", sparse.per_lookup);
-      args.inputs = {{kPerExample, 0, static_cast<int64_t>(params.size())},
-                     {kPerExample, sparse.per_lookup ? 1 : sparse.width * static_cast<int64_t>(params.size())}};
-      for (const ValueSpec& saved : node.op->saved) args.inputs.push_back(saved);
-      Update update;
-      update.node = static_cast<int>(n);
-      update.sparse = &sparse;
-      add_update(std::move(update), args, "embedding_update", params);
-    }
-  }
-  if (!dense.empty()) {
-    MakeArgs args;
-    args.name = "dense";
-    args.isa = isa_;
-    args.attrs = optimizer;
-    args.attrs.set("names", dense_names);
-    args.attrs.set("sizes", dense_sizes);
-    add_update({}, args, "dense_update", dense);
-  }
+  for (size_t n = 0; n < graph_.nodes.size(); ++n)
+    for (const SparseUpdate& sparse : graph_.nodes[n].op->sparse_updates) add_sparse_update(optimizer, n, sparse);
+  add_dense_update(optimizer);
   executions_[static_cast<int>(Mode::train)] = std::move(execution);
   max_batch_ = max_batch;
+}
+
+void Program::add_sparse_update(const Attrs& optimizer, size_t n, const SparseUpdate& sparse) {
+  const Node& node = graph_.nodes[n];
+  const auto ids = [&](const std::vector<int>& own) {
+    std::vector<int> all;
+    for (const int p : own) all.push_back(node.params[p]);
+    return all;
+  };
+  const std::vector<int> params = ids(sparse.params), scales = ids(sparse.scale_params);
+  std::vector<double> rows;
+  for (const int p : params) rows.push_back(static_cast<double>(params_[p]->size() / sparse.width));
+  MakeArgs args;
+  args.name = node.name;
+  args.isa = isa_;
+  args.attrs = optimizer;
+  args.attrs.set("names", names(params));
+  args.attrs.set("scale_names", names(scales));
+  args.attrs.set("rows", rows);
+  args.attrs.set("width", static_cast<double>(sparse.width));
+  args.attrs.set("mode", sparse.mode);
+  args.attrs.set("per_lookup", sparse.per_lookup);
+  const auto tables = static_cast<int64_t>(params.size());
+  args.inputs = {{kPerExample, 0, tables}, {sparse.per_lookup ? kPerLookup : kPerExample, sparse.per_lookup ? 1 : sparse.width * tables}};
+  for (const ValueSpec& saved : node.op->saved) args.inputs.push_back(saved);
+  Update update;
+  update.node = static_cast<int>(n);
+  update.sparse = &sparse;
+  add_update(std::move(update), args, "embedding_update", params, scales);
+}
+
+void Program::add_dense_update(const Attrs& optimizer) {
+  std::vector<int> params;
+  std::vector<double> sizes;
+  for (size_t p = 0; p < params_.size(); ++p) {
+    if (params_[p]->spec.sparse) continue;
+    params.push_back(static_cast<int>(p));
+    sizes.push_back(static_cast<double>(params_[p]->size()));
+  }
+  if (params.empty()) return;
+  MakeArgs args;
+  args.name = "dense";
+  args.isa = isa_;
+  args.attrs = optimizer;
+  if (optimizer.text("dense_update", "rule", "") == "rowwise_adagrad") args.attrs.set("rule", std::string("adagrad"));  // rows of one element
+  args.attrs.set("names", names(params));
+  args.attrs.set("sizes", sizes);
+  add_update({}, args, "dense_update", params, {});
+}
+
+std::vector<std::string> Program::names(const std::vector<int>& params) const {
+  std::vector<std::string> all;
+  for (const int p : params) all.push_back(params_[p]->spec.name);
+  return all;
 }
 
 Program::Execution& Program::execution(Mode mode, int64_t batch) {

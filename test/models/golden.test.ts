@@ -77,10 +77,14 @@ t.test('the trace in the README of the reference', async t => {
     t.ok(Math.abs(loss - trace.losses[i]!) < 1e-5, `loss ${i}: ${loss} beside ${trace.losses[i]}`)
   }
   for (const [name, { data }] of model.state()) {
-    const off = (values: number[] | number[][]) =>
-      Math.max(...(values.flat() as number[]).map((x, i) => Math.abs(x - data[i]!)))
-    t.ok(off(trace.updatedPrinted[name]!) < 2e-5, `${name}: printed`)
-    t.ok(off(trace.updatedFloat64[name]!) < 2e-6, `${name}: float64`)
+    const printed = trace.updatedPrinted[name]!.flat() as number[]
+    const float64 = trace.updatedFloat64[name]!.flat() as number[]
+    for (const [i, x] of data.entries()) {
+      // bot_l.0.weight[1][1] was printed 2.3e-5 from what the printed inputs give in float64.
+      const rounding = Math.max(2e-5, Math.abs(printed[i]! - float64[i]!) + 2e-6)
+      t.ok(Math.abs(x - printed[i]!) < rounding, `${name}[${i}]: printed`)
+      t.ok(Math.abs(x - float64[i]!) < 2e-6, `${name}[${i}]: float64`)
+    }
   }
 })
 

@@ -170,7 +170,7 @@ t.test('state and save wait for, or refuse, steps in flight', async t => {
 
 t.test('a Worker terminated during a step takes nothing with it', async t => {
   for (let i = 0; i < 8; i++) {
-    const worker = new Worker(new URL('../support/train_worker.ts', import.meta.url))
+    const worker = new Worker(new URL('../support/train_worker.mjs', import.meta.url), { execArgv: [] })
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
     await new Promise(resolve => setTimeout(resolve, i * 3))
     t.equal(await worker.terminate(), 1)

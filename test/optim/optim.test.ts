@@ -62,8 +62,7 @@ t.test('optimizers: defaults, JSON and back', async t => {
   const scheduled = new SGD({ lr: 0.1, schedule: new WarmupPolyDecay({ warmupSteps: 4, decayStartStep: 4 }) })
   t.equal(optimizerFromJSON(JSON.parse(JSON.stringify(scheduled))).lrAt(1), 0.1 * 0.25)
   t.equal(new SGD({ lr: 0.1 }).lrAt(1000), 0.1)
-  t.equal(new Adagrad({ lr: 1, lrDecay: 0.5 }).lrAt(3), 0.5)
-  t.equal(new RowWiseAdagrad({ lr: 1, lrDecay: 0.5 }).lrAt(1), 1)
+  t.equal(new Adagrad({ lr: 1, lrDecay: 0.5 }).lrAt(3), 1, 'the rule itself decays')
 })
 
 t.test('optimizers: options out of range', async t => {
