@@ -51,3 +51,19 @@ DLRM_INLINE Vec sum_each(const Vec (&a)[8]) {
   const __m256 y = add_pairs(add_halves(a[4].v, a[5].v), add_halves(a[6].v, a[7].v));
   return {_mm256_add_ps(_mm256_blend_ps(x, y, 0xF0), _mm256_permute2f128_ps(x, y, 0x21))};
 }
+// The W x W matrix whose rows these are.
+DLRM_INLINE void transpose(Vec (&rows)[Vec::W]) {
+  __m256 t[8];
+  for (int i = 0; i < 8; i += 4)
+    for (int j = 0; j < 2; ++j) {  // 4 x 4 in each half
+      const __m256 r0 = rows[i].v, r1 = rows[i + 1].v, r2 = rows[i + 2].v, r3 = rows[i + 3].v;
+      const __m256 a = j ? _mm256_unpackhi_ps(r0, r1) : _mm256_unpacklo_ps(r0, r1);
+      const __m256 b = j ? _mm256_unpackhi_ps(r2, r3) : _mm256_unpacklo_ps(r2, r3);
+      t[i + 2 * j] = _mm256_shuffle_ps(a, b, 0x44);
+      t[i + 2 * j + 1] = _mm256_shuffle_ps(a, b, 0xee);
+    }
+  for (int i = 0; i < 4; ++i) {
+    rows[i].v = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    rows[i + 4].v = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+  }
+}

@@ -47,4 +47,25 @@ DLRM_INLINE __m512 sum_four(const Vec* a) { return add_pairs(add_halves(a[0].v, 
 DLRM_INLINE Vec sum_each(const Vec (&a)[16]) {
   const __m512 x = add_lanes(sum_four(a), sum_four(a + 4)), y = add_lanes(sum_four(a + 8), sum_four(a + 12));
   return {_mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xDD))};
+
+DLRM_INLINE void transpose(Vec (&rows)[Vec::W]) {
+  __m512 t[16];
+  for (int i = 0; i < 16; i += 4)
+    for (int j = 0; j < 2; ++j) {  // 4 x 4 in each quarter
+      const __m512 r0 = rows[i].v, r1 = rows[i + 1].v, r2 = rows[i + 2].v, r3 = rows[i + 3].v;
+      const __m512 a = j ? _mm512_unpackhi_ps(r0, r1) : _mm512_unpacklo_ps(r0, r1);
+      const __m512 b = j ? _mm512_unpackhi_ps(r2, r3) : _mm512_unpacklo_ps(r2, r3);
+      t[i + 2 * j] = _mm512_shuffle_ps(a, b, 0x44);
+      t[i + 2 * j + 1] = _mm512_shuffle_ps(a, b, 0xee);
+    }
+  for (int i = 0; i < 4; ++i) {  // then the quarters
+    const __m512 even_low = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
+    const __m512 even_high = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+    const __m512 odd_low = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    const __m512 odd_high = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    rows[i].v = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    rows[i + 4].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    rows[i + 8].v = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+    rows[i + 12].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+  }
 }

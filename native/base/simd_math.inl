@@ -1,6 +1,6 @@
 // Elementary functions over Vec. Include after simd_<isa>.h, in the same region. Every ISA gives the same bits.
 
-// e^x for x in [-87, 88], clamped outside; 1 ulp. Cody-Waite reduction to [-ln2/2, ln2/2], then a Taylor polynomial (degree 7).
+// e^x, x clamped to [-87, 88]. Cody-Waite reduction to [-ln2/2, ln2/2], then Taylor's polynomial of degree 7: 1.1 ulp.
 DLRM_INLINE Vec exp(Vec x) {
   x = min(set1(88.0f), max(set1(-87.0f), x));
   const Vec n = nearest(x * set1(1.44269504f));

@@ -120,7 +120,7 @@ class Op {
   virtual ~Op() = default;
 
   std::vector<ValueSpec> outputs;
-  std::vector<ValueSpec> saved;  // written by forward, read by backward and by sparse updates
+  std::vector<ValueSpec> saved;  // contiguous, laid out as the op likes; written by forward, read by backward and by sparse updates
   std::vector<ParamSpec> params;
   std::vector<SparseUpdate> sparse_updates;
   int64_t packed_floats = 0;

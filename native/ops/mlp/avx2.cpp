@@ -16,7 +16,9 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const MlpKernels mlp_avx2 = {avx2::P,       avx2::pack_transposed, avx2::pack, avx2::load_rows, avx2::output_gradient,
-                            avx2::product, avx2::weight_gradient};
+const MlpKernels mlp_avx2 = {
+    avx2::P, avx2::pack_transposed, avx2::pack, avx2::load_rows, avx2::output_gradient,
+    avx2::product, avx2::weight_gradient,
+};
 }
 #endif

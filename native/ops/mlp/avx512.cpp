@@ -16,7 +16,9 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const MlpKernels mlp_avx512 = {avx512::P,       avx512::pack_transposed, avx512::pack, avx512::load_rows, avx512::output_gradient,
-                            avx512::product, avx512::weight_gradient};
+const MlpKernels mlp_avx512 = {
+    avx512::P, avx512::pack_transposed, avx512::pack, avx512::load_rows, avx512::output_gradient,
+    avx512::product, avx512::weight_gradient,
+};
 }
 #endif

@@ -1,9 +1,9 @@
 // Products of strips by register tiles of M rows x (S strips x V vectors). Included once per ISA.
 
 constexpr int64_t W = Vec::W;
-constexpr int64_t P = 2 * W;                  // a strip: two vectors
-constexpr int kTileRows = W == 8 ? 6 : 12;    // 12 of 16 or 24 of 32 registers hold sums
-constexpr int64_t kDepth = W == 8 ? 256 : 192;  // of a pass: a strip of it (16, 24 KB) stays in the first-level cache
+constexpr int64_t P = 2 * W;                // a strip: two vectors
+constexpr int kTileRows = W == 8 ? 6 : 12;  // 12 of 16 or 24 of 32 registers hold sums
+constexpr int64_t kDepth = W == 8 ? 512 : 256;  // of a pass: 32 KB of a strip, which stay in the nearest caches
 
 DLRM_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 DLRM_INLINE int64_t strips_of(int64_t cols) { return (cols + P - 1) / P; }
@@ -11,10 +11,14 @@ DLRM_INLINE int64_t strips_of(int64_t cols) { return (cols + P - 1) / P; }
 DLRM_INLINE int lanes(int64_t n) { return static_cast<int>(n < 0 ? 0 : least(n, W)); }
 
 // A tile in memory: vector v of strip s of row m at data[m * row + s * strip + v * W].
-struct Tile {
-  float* data;
+template <class T>
+struct TileOf {
+  T* data;
   int64_t row, strip;
+  operator TileOf<const float>() const { return {data, row, strip}; }
 };
+using Tile = TileOf<float>;
+using ReadTile = TileOf<const float>;
 
 // Two factors of a tile. The depth comes in pieces, `piece` long (the last may be shorter), a_step and b_step apart.
 struct Factors {
@@ -25,7 +29,7 @@ struct Factors {
 
 // result = init + a * b. a is read by rows (a[m * P + d]) or, Transposed, by columns (a[d * P + m]); b[d * P + ...].
 template <bool Transposed, int M, int S, int V>
-void accumulate(const Factors& f, const Tile& init, const Tile& result) {
+void accumulate(const Factors& f, const ReadTile& init, const Tile& result) {
   Vec acc[M][S * V];
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
@@ -56,7 +60,7 @@ void accumulate(const Factors& f, const Tile& init, const Tile& result) {
 
 // accumulate with `rows` (1 to M) rows, one strip and 1 or 2 vectors.
 template <bool Transposed, int M>
-DLRM_INLINE void accumulate_strip(const Factors& f, const Tile& init, const Tile& result, int rows, int vectors) {
+DLRM_INLINE void accumulate_strip(const Factors& f, const ReadTile& init, const Tile& result, int rows, int vectors) {
   if constexpr (M > 0) {
     if (rows != M)
       accumulate_strip<Transposed, M - 1>(f, init, result, rows, vectors);
@@ -69,7 +73,8 @@ DLRM_INLINE void accumulate_strip(const Factors& f, const Tile& init, const Tile
 
 // to = f(from, gate) over `cols` columns of each of `rows` rows; nothing behind them is read or written.
 template <class F>
-DLRM_INLINE void for_vectors(const Tile& from, const Tile& gate, const Tile& to, int rows, int strips, int64_t cols, F f) {
+DLRM_INLINE void for_vectors(const ReadTile& from, const ReadTile& gate, const Tile& to, int rows, int strips,
+                             int64_t cols, F f) {
   for (int s = 0; s < strips; ++s, cols -= P) {
     for (int m = 0; m < rows; ++m) {
       const float* x = from.data + m * from.row + s * from.strip;
@@ -90,7 +95,7 @@ DLRM_INLINE void for_vectors(const Tile& from, const Tile& gate, const Tile& to,
 
 DLRM_INLINE Vec unchanged(Vec x, Vec) { return x; }
 
-void finish(Activation activation, const Tile& from, const Tile& to, int rows, int strips, int64_t cols) {
+void finish(Activation activation, const ReadTile& from, const Tile& to, int rows, int strips, int64_t cols) {
   const auto relu = [](Vec z, Vec) { return max(zero(), z); };
   const auto logistic = [](Vec z, Vec) { return sigmoid(z); };
   if (activation == Activation::relu)
@@ -101,8 +106,8 @@ void finish(Activation activation, const Tile& from, const Tile& to, int rows, i
     for_vectors(from, from, to, rows, strips, cols, unchanged);
 }
 
-void finish_gated(Activation activation, const Tile& from, const Tile& gate, const Tile& to, int rows, int strips,
-                  int64_t cols) {
+void finish_gated(Activation activation, const ReadTile& from, const ReadTile& gate, const Tile& to, int rows,
+                  int strips, int64_t cols) {
   const auto relu = [](Vec dy, Vec y) { return where_positive(y, dy); };
   const auto logistic = [](Vec dy, Vec y) { return dy * (y * (set1(1.0f) - y)); };
   if (activation == Activation::relu)
@@ -113,15 +118,16 @@ void finish_gated(Activation activation, const Tile& from, const Tile& gate, con
     for_vectors(from, from, to, rows, strips, cols, unchanged);
 }
 
-alignas(64) float zeros[P];
+alignas(64) const float zeros[P] = {};
 
 // A pass over part of the depth: out = (init or, without, out itself) + a * b; the sums are left in `local` instead if
 // `hold`. `cols` columns of out exist.
 template <bool Transposed>
-void pass(const Factors& f, const Tile* init, const Tile& out, const Tile& local, bool hold, int rows, int strips, int64_t cols) {
+void pass(const Factors& f, const ReadTile* init, const Tile& out, const Tile& local, bool hold, int rows, int strips,
+          int64_t cols) {
   const bool whole = cols >= strips * P;
   if (!init && !whole) for_vectors(out, out, local, rows, strips, cols, unchanged);
-  const Tile& from = init ? *init : whole ? out : local;
+  const ReadTile from = init ? *init : ReadTile(whole ? out : local);
   const Tile& to = whole && !hold ? out : local;
   if (strips == 4)
     accumulate<Transposed, 1, 4, 2>(f, from, to);
@@ -140,16 +146,14 @@ void product_tile(const MlpProduct& a, Range depth, int64_t strip, int strips, i
   alignas(64) float sums[kTileRows * P];
   const Tile local{sums, P, rows * P};
   const Tile out{a.out + strip * a.out_strip + row * a.out_row, a.out_row, a.out_strip};
-  const Tile init = a.bias ? Tile{const_cast<float*>(a.bias) + strip * P, 0, P} : Tile{zeros, 0, 0};
+  const ReadTile init = a.bias ? ReadTile{a.bias + strip * P, 0, P} : ReadTile{zeros, 0, 0};
   const int64_t cols = a.writable - strip * P;
   const bool last = depth.end == a.depth;
   pass<false>(f, depth.begin ? nullptr : &init, out, local, last, rows, strips, cols);
   if (!last) return;
-  if (a.gate)
-    finish_gated(a.activation, local, {const_cast<float*>(a.gate) + (strip * a.rows + row) * P, P, a.rows * P}, out, rows,
-                 strips, cols);
-  else
-    finish(a.activation, local, out, rows, strips, cols);
+  if (!a.gate) return finish(a.activation, local, out, rows, strips, cols);
+  const ReadTile gate{a.gate + (strip * a.rows + row) * P, P, a.rows * P};
+  finish_gated(a.activation, local, gate, out, rows, strips, cols);
 }
 
 // Strips taken together: rows few enough to leave registers free take more, else the sums of one strip are too few to
@@ -184,7 +188,8 @@ void weight_gradient_pass(const MlpWeightGradient& a, Blocks blocks, Range outpu
   const int64_t n_block = a.block_rows * strips_of(a.outputs) * P, k_block = a.block_rows * strips_of(a.inputs) * P;
   const float* b = a.x + blocks.first * k_block + k_strip * blocks.rows * P;
   alignas(64) float sums[kTileRows * P];
-  const Tile init{zeros, 0, 0}, local{sums, P, kTileRows * P};
+  const ReadTile init{zeros, 0, 0};
+  const Tile local{sums, P, kTileRows * P};
   for (int64_t strip = outputs.begin; strip < outputs.end; ++strip) {
     const float* dz = a.dz + blocks.first * n_block + strip * blocks.rows * P;
     const int64_t cols = least(P, a.outputs - strip * P), tiles = (cols + kTileRows - 1) / kTileRows;
@@ -225,11 +230,14 @@ void weight_gradient(const MlpWeightGradient& a, Range outputs, Range inputs) {
 }
 
 void pack_transposed(const View& weight, float* packed, Range strips) {
-  for (int64_t strip = strips.begin; strip < strips.end; ++strip) {
-    float* to = packed + strip * weight.cols * P;
-    for (int64_t n = strip * P, c = 0; c < P; ++n, ++c) {
-      const float* row = n < weight.rows ? weight.row(n) : nullptr;
-      for (int64_t k = 0; k < weight.cols; ++k) to[k * P + c] = row ? row[k] : 0;
+  for (int64_t n = strips.begin * P; n < strips.end * P; n += W) {
+    float* to = packed + n / P * weight.cols * P + n % P;
+    for (int64_t k = 0; k < weight.cols; k += W) {
+      const int cols = lanes(weight.cols - k);
+      Vec square[W];
+      for (int64_t i = 0; i < W; ++i) square[i] = n + i < weight.rows ? load_n(weight.row(n + i) + k, cols) : zero();
+      transpose(square);
+      for (int d = 0; d < cols; ++d) store(to + (k + d) * P, square[d]);
     }
   }
 }
@@ -253,9 +261,9 @@ void pack(const View& weight, float* packed, Range strips) { load_strips(weight,
 void load_rows(const View& x, float* strips, Range rows) { load_strips(x, strips, rows, {0, strips_of(x.cols)}); }
 
 void output_gradient(const View& dout, const View& out, Activation activation, float* strips, Range rows) {
-  const int n = static_cast<int>(rows.end - rows.begin);
   load_rows(dout, strips, rows);
   if (activation == Activation::none) return;
-  const Tile dz{strips, P, n * P}, y{out.row(rows.begin), out.stride, P};
-  finish_gated(activation, dz, y, dz, n, static_cast<int>(strips_of(dout.cols)), dout.cols);
+  const int n = static_cast<int>(rows.end - rows.begin), count = static_cast<int>(strips_of(dout.cols));
+  const Tile dz{strips, P, n * P};
+  finish_gated(activation, dz, {out.row(rows.begin), out.stride, P}, dz, n, count, dout.cols);
 }

@@ -18,7 +18,7 @@ const VariantTable<MlpKernels> kVariants = {{
 }};
 
 // Roughly, of one core; only to judge whether a loop is worth waking the pool.
-constexpr double kFlopsPerNs = 50, kFloatsPackedPerNs = 1;
+constexpr double kFlopsPerNs = 50, kWeightsPerNs = 10, kFloatsPackedPerNs = 2;
 
 constexpr int64_t kMaxWidth = 1 << 24;
 
@@ -27,7 +27,8 @@ Activation activation_attr(const MakeArgs& args, const char* attr) {
   if (name == "relu") return Activation::relu;
   if (name == "sigmoid") return Activation::sigmoid;
   if (name == "none") return Activation::none;
-  fail(Code::argument, "[mlp] %s: %s: expected relu, sigmoid or none, received \"%s\"", args.name.c_str(), attr, name.c_str());
+  fail(Code::argument, "[mlp] %s: %s: expected relu, sigmoid or none, received \"%s\"", args.name.c_str(), attr,
+       name.c_str());
 }
 
 // Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
@@ -36,8 +37,8 @@ int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15)
 struct Layer {
   int64_t inputs, outputs;
   Activation activation;
-  int64_t packed_bias, packed;  // where in Run::packed
-  int64_t dz, packed_back;      // where in Run::scratch: dz from B * dz on, strips of W from B * dz_columns_ + packed_back on
+  int64_t packed_bias, packed;  // where in Run::packed: the bias, padded; strips of W^T
+  int64_t dz, packed_back;      // where in Run::scratch: B * dz, and behind all dz, strips of W
 };
 
 // A piece of work of one layer, in strips: tiles of its dW, or (outputs unused) strips of its packed weights.
@@ -86,7 +87,8 @@ class Mlp : public Op {
 
   void backward(const Run& run) const override {
     for_tasks(run.pool, backward_packing_, [&](const Task& task) {
-      if (task.layer || run.din[0]) kernels_.pack(run.params[2 * task.layer], packed_back(run, task.layer), task.inputs);
+      if (!task.layer && !run.din[0]) return;
+      kernels_.pack(run.params[2 * task.layer], packed_back(run, task.layer), task.inputs);
     });
     for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
     const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
@@ -113,7 +115,8 @@ class Mlp : public Op {
 
   void add_layer(const std::string& name, int64_t inputs, int64_t width, Activation activation) {
     const std::string prefix = name + "." + std::to_string(2 * layers_.size());
-    layers_.push_back({inputs, width, activation, packed_floats, packed_floats + pad(width), dz_columns_, back_floats_});
+    const int64_t bias = packed_floats, weight = bias + pad(width);
+    layers_.push_back({inputs, width, activation, bias, weight, dz_columns_, back_floats_});
     packed_floats += pad(width) * (inputs + 1);
     dz_columns_ += pad(width);
     back_floats_ += width * pad(inputs);
@@ -147,7 +150,8 @@ class Mlp : public Op {
   }
 
   template <class F>
-  void for_tasks(Pool* pool, const std::vector<Task>& tasks, F&& run_task, double ns_per_work = 1 / kFloatsPackedPerNs) const {
+  void for_tasks(Pool* pool, const std::vector<Task>& tasks, F&& run_task,
+                 double ns_per_work = 1 / kFloatsPackedPerNs) const {
     double work = 0;
     for (const Task& task : tasks) work += task.work;
     for_chunks(pool, static_cast<int64_t>(tasks.size()), work * ns_per_work,
@@ -185,7 +189,8 @@ class Mlp : public Op {
     const int64_t n = strips(a.cols);
     if (!pool) return kernels_.product(a, {0, n});
     constexpr int64_t kTogether = 4;
-    const double ns = 2.0 * static_cast<double>(a.rows * a.depth * a.cols) / kFlopsPerNs;
+    const double weights = static_cast<double>(a.depth * a.cols), rows = static_cast<double>(a.rows);
+    const double ns = weights * std::max(2 * rows / kFlopsPerNs, 1 / kWeightsPerNs);
     for_chunks(pool, (n + kTogether - 1) / kTogether, ns,
                [&](int64_t i) { kernels_.product(a, {i * kTogether, std::min(n, (i + 1) * kTogether)}); });
   }

@@ -10,8 +10,8 @@
 // Inside the op a matrix lies in strips. Its rows are cut into blocks of R (the last may be shorter); a block of r rows
 // and C columns is ceil(C/P) strips of P columns, one behind the other, each strip row by row:
 //   element (i, c) of a block at block[(c/P) * r * P + i * P + c%P],  block q at base[q * R * pad(C)]
-// so that the micro-kernels read both factors without gaps, whatever B, N and K are. P is the kernels' own choice; what lies
-// in the padding behind column C is never used.
+// so that the micro-kernels read both factors without gaps, whatever B, N and K are. P is the kernels' own choice; what
+// lies in the padding behind column C is never used.
 // Every element is summed in an order that depends on the depth of the product alone: results are bitwise the same
 // for any number of threads, and y of an example is the same in a batch of any size.
 #pragma once
