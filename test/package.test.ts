@@ -97,10 +97,11 @@ console.log(p, DlrmError)
 new DLRM({ dense: 1, tables: [3], embeddingDims: 4 })
 `,
     )
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022']
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
+    const typeRoots = ['--typeRoots', join(root, 'node_modules', '@types')]
     const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
     writeFileSync(join(app, 'package.json'), '{"type":"module"}')
-    const { status, output } = run(process.execPath, [tsc, ...options, 'user.ts'], app)
+    const { status, output } = run(process.execPath, [tsc, ...options, ...typeRoots, 'user.ts'], app)
     t.equal(status, 0, output)
   })
 
