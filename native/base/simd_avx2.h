@@ -42,14 +42,11 @@ DLRM_INLINE float sum(Vec a) {
 DLRM_INLINE __m256 add_halves(__m256 x, __m256 y) {
   return _mm256_add_ps(_mm256_blend_ps(x, y, 0xCC), _mm256_shuffle_ps(x, y, 0x4E));
 }
-DLRM_INLINE __m256 add_pairs(__m256 x, __m256 y) {
-  return _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xDD));
-}
-// Element i = the sum of a[i].
-DLRM_INLINE Vec sum_each(const Vec (&a)[8]) {
-  const __m256 x = add_pairs(add_halves(a[0].v, a[1].v), add_halves(a[2].v, a[3].v));
-  const __m256 y = add_pairs(add_halves(a[4].v, a[5].v), add_halves(a[6].v, a[7].v));
-  return {_mm256_add_ps(_mm256_blend_ps(x, y, 0xF0), _mm256_permute2f128_ps(x, y, 0x21))};
+// p[0..3] = the sums of a, b, c and d.
+DLRM_INLINE void store_sums(float* p, Vec a, Vec b, Vec c, Vec d) {
+  const __m256 x = add_halves(a.v, b.v), y = add_halves(c.v, d.v);
+  const __m256 s = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xDD));
+  _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
 }
 // The W x W matrix whose rows these are.
 DLRM_INLINE void transpose(Vec (&rows)[Vec::W]) {
@@ -67,3 +64,5 @@ DLRM_INLINE void transpose(Vec (&rows)[Vec::W]) {
     rows[i + 4].v = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
   }
 }
+// Keeps the compiler from loading a again from memory at each use.
+DLRM_INLINE void keep(Vec& a) { asm("" : "+x"(a.v)); }

@@ -35,19 +35,7 @@ DLRM_INLINE float sum(Vec a) {
 DLRM_INLINE __m512 add_halves(__m512 x, __m512 y) {
   return _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, x, y), _mm512_shuffle_ps(x, y, 0x4E));
 }
-DLRM_INLINE __m512 add_pairs(__m512 x, __m512 y) {
-  return _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x88), _mm512_shuffle_ps(x, y, 0xDD));
-}
-DLRM_INLINE __m512 add_lanes(__m512 x, __m512 y) {
-  return _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xEE));
-}
-// In each 128-bit lane the sums of that lane of a[0] to a[3].
-DLRM_INLINE __m512 sum_four(const Vec* a) { return add_pairs(add_halves(a[0].v, a[1].v), add_halves(a[2].v, a[3].v)); }
-// Element i = the sum of a[i].
-DLRM_INLINE Vec sum_each(const Vec (&a)[16]) {
-  const __m512 x = add_lanes(sum_four(a), sum_four(a + 4)), y = add_lanes(sum_four(a + 8), sum_four(a + 12));
-  return {_mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xDD))};
-
+// The W x W matrix whose rows these are.
 DLRM_INLINE void transpose(Vec (&rows)[Vec::W]) {
   __m512 t[16];
   for (int i = 0; i < 16; i += 4)
@@ -69,3 +57,12 @@ DLRM_INLINE void transpose(Vec (&rows)[Vec::W]) {
     rows[i + 12].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
   }
 }
+// p[0..3] = the sums of a, b, c and d.
+DLRM_INLINE void store_sums(float* p, Vec a, Vec b, Vec c, Vec d) {
+  const __m512 x = add_halves(a.v, b.v), y = add_halves(c.v, d.v);
+  const __m512 s = _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x88), _mm512_shuffle_ps(x, y, 0xDD));
+  const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+  _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
+}
+// Keeps the compiler from loading a again from memory at each use.
+DLRM_INLINE void keep(Vec& a) { asm("" : "+v"(a.v)); }

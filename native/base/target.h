@@ -14,4 +14,11 @@
 #define DLRM_TARGET_AVX2 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2")
 #define DLRM_TARGET_AVX512 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq")
 
+// Before a loop over a small array of vectors that should live in registers.
+#if defined(__clang__)
+#define DLRM_UNROLL DLRM_PRAGMA(unroll)
+#else
+#define DLRM_UNROLL DLRM_PRAGMA(GCC unroll 16)
+#endif
+
 #define DLRM_INLINE inline __attribute__((always_inline))

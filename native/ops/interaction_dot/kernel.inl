@@ -1,5 +1,5 @@
-// Included once per ISA. Forward: tiles of W dot products at once, so that every loaded vector serves several of them
-// and one tree of shuffles makes all W sums. Backward: dz = dP z as a small matrix product, a block of rows of dz in
+// Included once per ISA. Forward: tiles of dot products at once, so that every loaded vector serves several of them
+// and one tree of shuffles makes four sums. Backward: dz = dP z as a small matrix product, a block of rows of dz in
 // registers, straight from the packed triangle of dP.
 
 struct Z {
@@ -25,41 +25,59 @@ DLRM_INLINE void copy(const float* x, float* y, int64_t n) {
   store(y + n - Vec::W, load(x + n - Vec::W));
 }
 
-constexpr int kTileCols = 4, kTileRows = Vec::W / kTileCols;
+constexpr int kTileCols = 4, kTileRows = Vec::W == 16 ? 6 : 3;  // as many sums as registers allow
 
-// Adds the products of n elements; n = W: all.
-DLRM_INLINE void add_products(const float* const (&rows)[kTileRows], const float* const (&cols)[kTileCols], int64_t k, int n,
-                              Vec (&acc)[Vec::W]) {
-  Vec c[kTileCols];
-  for (int i = 0; i < kTileCols; ++i) c[i] = n == Vec::W ? load(cols[i] + k) : load_n(cols[i] + k, n);
+struct Tile {
+  const float *row[kTileRows], *col[kTileCols];
+};
+
+// z_j to z_{j+3}; beyond the last the last again.
+DLRM_INLINE void set_columns(Tile& t, const Z& z, int64_t j, int64_t last) {
+  t.col[0] = z[j];
+  const bool evenly_spaced = j > 0 && j + kTileCols - 1 <= last;
+  for (int c = 1; c < kTileCols; ++c) t.col[c] = evenly_spaced ? t.col[c - 1] + z.width : z[least(j + c, last)];
+}
+
+// Adds the products of elements k to k + n; n = W: all of a vector.
+DLRM_INLINE void add_products(const Tile& t, int64_t k, int n, Vec (&acc)[kTileRows][kTileCols]) {
+  Vec row[kTileRows];
+  DLRM_UNROLL
   for (int r = 0; r < kTileRows; ++r) {
-    const Vec v = n == Vec::W ? load(rows[r] + k) : load_n(rows[r] + k, n);
-    for (int i = 0; i < kTileCols; ++i) acc[r * kTileCols + i] = fma(v, c[i], acc[r * kTileCols + i]);
+    row[r] = n == Vec::W ? load(t.row[r] + k) : load_n(t.row[r] + k, n);
+    keep(row[r]);
+  }
+  DLRM_UNROLL
+  for (int c = 0; c < kTileCols; ++c) {
+    Vec col = n == Vec::W ? load(t.col[c] + k) : load_n(t.col[c] + k, n);
+    keep(col);
+    DLRM_UNROLL
+    for (int r = 0; r < kTileRows; ++r) acc[r][c] = fma(row[r], col, acc[r][c]);
   }
 }
 
-// sums[r * kTileCols + c] = <rows[r], cols[c]>
-DLRM_INLINE void tile_of_dots(const float* const (&rows)[kTileRows], const float* const (&cols)[kTileCols], int64_t width,
-                              float* sums) {
-  Vec acc[Vec::W];
-  for (Vec& a : acc) a = zero();
+DLRM_INLINE void dots(const Tile& t, int64_t width, Vec (&acc)[kTileRows][kTileCols]) {
+  DLRM_UNROLL
+  for (int i = 0; i < kTileRows * kTileCols; ++i) acc[i / kTileCols][i % kTileCols] = zero();
   int64_t k = 0;
-  for (; k + Vec::W <= width; k += Vec::W) add_products(rows, cols, k, Vec::W, acc);
-  if (k < width) add_products(rows, cols, k, static_cast<int>(width - k), acc);
-  store(sums, sum_each(acc));
+  for (; k + Vec::W <= width; k += Vec::W) add_products(t, k, Vec::W, acc);
+  if (k < width) add_products(t, k, static_cast<int>(width - k), acc);
 }
 
-// Rows of the triangle are written left to right, but tiles right to left: a store may run over the end of its row,
-// into places that are written later. Only at the very end of `out` are the sums written one by one.
-DLRM_INLINE void store_sums(const float* sums, int64_t wanted, float* out, const float* end) {
-  if (out + kTileCols <= end) {
-    __builtin_memcpy(out, sums, kTileCols * sizeof(float));
-  } else {
-    for (int64_t c = 0; c < least(wanted, kTileCols); ++c) out[c] = sums[c];
-  }
+// The tile's sums to row_out[r] + j, also where that is beyond the end of the row: all such places belong to rows and
+// tiles that are written later, since rows are written downwards and each from right to left.
+DLRM_INLINE void store_tile(const Vec (&acc)[kTileRows][kTileCols], float* const (&row_out)[kTileRows], int64_t j) {
+  DLRM_UNROLL
+  for (int r = 0; r < kTileRows; ++r) store_sums(row_out[r] + j, acc[r][0], acc[r][1], acc[r][2], acc[r][3]);
+}
+
+// The same at the end of the triangle: no more than wanted + r sums of row r.
+void store_edge(const float* sums, int rows, float* const* row_out, int64_t j, int64_t wanted) {
+  for (int r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < least(wanted + r, kTileCols); ++c) row_out[r][j + c] = sums[r * kTileCols + c];
 }
 
 void forward(const InteractionDotForward& a, Range range) {
+  const int64_t last = a.vectors - 1;
   for (int64_t b = range.begin; b < range.end; ++b) {
     const Z z = vectors_of(a.x, a.e, b, a.width);
     float* out = static_cast<float*>(a.out.data) + b * a.out.stride;
@@ -68,18 +86,26 @@ void forward(const InteractionDotForward& a, Range range) {
       copy(z.x, out, a.width);
       out += a.width;
     }
-    const int64_t last = a.vectors - 1;
     for (int64_t i = 0; i <= last; i += kTileRows) {
-      const float* rows[kTileRows];
-      for (int r = 0; r < kTileRows; ++r) rows[r] = z[least(i + r, last)];
-      const int64_t longest = least(i + kTileRows - 1, last) + a.itself;
+      Tile t;
+      float* row_out[kTileRows];
+      for (int r = 0; r < kTileRows; ++r) {
+        t.row[r] = z[least(i + r, last)];
+        row_out[r] = out + before_row(i + r, a.itself);
+      }
+      const int rows = static_cast<int>(least(kTileRows, a.vectors - i));
+      const int64_t longest = i + rows - 1 + a.itself;
       for (int64_t j = (longest - 1) / kTileCols * kTileCols; j >= 0; j -= kTileCols) {
-        const float* const cols[kTileCols] = {z[j], z[least(j + 1, last)], z[least(j + 2, last)], z[least(j + 3, last)]};
-        float sums[Vec::W];
-        tile_of_dots(rows, cols, a.width, sums);
-        for (int r = 0; r < kTileRows && i + r <= last; ++r) {
-          const int64_t wanted = i + r + a.itself - j;
-          if (wanted > 0) store_sums(sums + r * kTileCols, wanted, out + before_row(i + r, a.itself) + j, end);
+        set_columns(t, z, j, last);
+        Vec acc[kTileRows][kTileCols];
+        dots(t, a.width, acc);
+        if (row_out[kTileRows - 1] + j + kTileCols <= end) {
+          store_tile(acc, row_out, j);
+        } else {
+          float sums[kTileRows * kTileCols], *to[kTileRows];
+          for (int r = 0; r < kTileRows; ++r) to[r] = sums + r * kTileCols;
+          store_tile(acc, to, 0);
+          store_edge(sums, rows, row_out, j, i + a.itself - j);
         }
       }
     }
