@@ -5,7 +5,14 @@ import type { Batch } from '../../lib/data/batch.js'
 import { RandomState } from '../../lib/data/numpy_random.js'
 import { type RandomOptions, randomData } from '../../lib/data/random.js'
 import type { DataSource, Located } from '../../lib/data/source.js'
-import { generateTrace, profileTrace, readProfile, type TraceProfile, traceData, writeProfile } from '../../lib/data/trace.js'
+import {
+  generateTrace,
+  profileTrace,
+  readProfile,
+  type TraceProfile,
+  traceData,
+  writeProfile,
+} from '../../lib/data/trace.js'
 
 const golden = JSON.parse(readFileSync(new URL('../golden/numpy.json', import.meta.url), 'utf8'))
 
@@ -81,7 +88,14 @@ t.test('every epoch is the same; a pass can be resumed anywhere', async t => {
 })
 
 t.test('gaussian indices stay in their table, where the reference has one range for all', async t => {
-  const data = randomData({ tables: [5, 1000], dense: 0, dataSize: 200, distribution: 'gaussian', max: 400, sigma: 300 })
+  const data = randomData({
+    tables: [5, 1000],
+    dense: 0,
+    dataSize: 200,
+    distribution: 'gaussian',
+    max: 400,
+    sigma: 300,
+  })
   const [one] = await all(data.train, 200)
   const [small, large] = one!.batch.tables
   t.equal(Math.max(...Array.from(small!.indices, Number)), 4)
@@ -148,7 +162,10 @@ t.test('bad profiles', async t => {
     const profile = { ...good, ...part } as TraceProfile
     t.throws(() => traceData({ tables: [4], dense: 0, profile }), { code: 'ERR_ARGUMENT', message: /profile/ })
   }
-  t.throws(() => traceData({ tables: [4, 4], dense: 0, profile: [good] }), { code: 'ERR_ARGUMENT', message: /one per table/ })
+  t.throws(() => traceData({ tables: [4, 4], dense: 0, profile: [good] }), {
+    code: 'ERR_ARGUMENT',
+    message: /one per table/,
+  })
   t.throws(() => profileTrace([]), { code: 'ERR_FORMAT' })
   const folder = mkdtempSync(join(t.testdir({}), 'x'))
   const path = join(folder, 'profile')

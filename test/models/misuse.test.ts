@@ -23,13 +23,28 @@ t.test('every wrong batch is refused with a code, and changes nothing', async t 
   const model = await compiled()
   const before = model.state()
   const wrong: [string, ErrorCode, RegExp, (batch: Batch) => unknown][] = [
-    ['index = R', 'ERR_INDEX', /"C1" has R = 100 rows, received index 100 at position 5/, b => (b.tables[0]!.indices[5] = 100)],
+    [
+      'index = R',
+      'ERR_INDEX',
+      /"C1" has R = 100 rows, received index 100 at position 5/,
+      b => (b.tables[0]!.indices[5] = 100),
+    ],
     ['index = -1', 'ERR_INDEX', /received index -1/, b => (b.tables[1]!.indices[0] = -1)],
-    ['int64 beyond int32', 'ERR_INDEX', /32-bit/, b => (b.tables[0]!.indices = new BigInt64Array(b.tables[0]!.indices.length).fill(1n << 40n))],
+    [
+      'int64 beyond int32',
+      'ERR_INDEX',
+      /32-bit/,
+      b => (b.tables[0]!.indices = new BigInt64Array(b.tables[0]!.indices.length).fill(1n << 40n)),
+    ],
     ['offsets decreasing', 'ERR_OFFSETS', /must not decrease/, b => (b.tables[0]!.offsets[3] = 1000)],
     ['offsets not from 0', 'ERR_OFFSETS', /first must be 0/, b => (b.tables[0]!.offsets[0] = 1)],
     ['offsets not ending at L', 'ERR_OFFSETS', /last must be L/, b => (b.tables[0]!.indices = new Int32Array(1000))],
-    ['too few offsets', 'ERR_SHAPE', /B \+ 1 = 11/, b => (b.tables[0]!.offsets = b.tables[0]!.offsets.subarray(2) as Int32Array)],
+    [
+      'too few offsets',
+      'ERR_SHAPE',
+      /B \+ 1 = 11/,
+      b => (b.tables[0]!.offsets = b.tables[0]!.offsets.subarray(2) as Int32Array),
+    ],
     ['dense too short', 'ERR_SHAPE', /3 = 30 numbers, received 29/, b => (b.dense = b.dense!.subarray(1))],
     ['no dense', 'ERR_SHAPE', /received 0/, b => delete b.dense],
     ['no labels', 'ERR_SHAPE', /labels/, b => delete b.labels],
@@ -38,9 +53,24 @@ t.test('every wrong batch is refused with a code, and changes nothing', async t 
     ['NaN label', 'ERR_VALUE', /labels.*nan at position 4/i, b => (b.labels![4] = Number.NaN)],
     ['infinite dense', 'ERR_VALUE', /dense.*inf at position 29/, b => (b.dense![29] = Number.POSITIVE_INFINITY)],
     ['weights too short', 'ERR_SHAPE', /weights/, b => (b.tables[0]!.weights = new Float32Array(1))],
-    ['NaN weight', 'ERR_VALUE', /weights/, b => (b.tables[0]!.weights = new Float32Array(b.tables[0]!.indices.length).fill(Number.NaN))],
-    ['Float64Array', 'ERR_ARGUMENT', /Float32Array, received Float64Array/, b => (b.dense = new Float64Array(30) as never)],
-    ['array of numbers', 'ERR_ARGUMENT', /tables\[1\]\.indices.*received Array/, b => (b.tables[1]!.indices = [1, 2] as never)],
+    [
+      'NaN weight',
+      'ERR_VALUE',
+      /weights/,
+      b => (b.tables[0]!.weights = new Float32Array(b.tables[0]!.indices.length).fill(Number.NaN)),
+    ],
+    [
+      'Float64Array',
+      'ERR_ARGUMENT',
+      /Float32Array, received Float64Array/,
+      b => (b.dense = new Float64Array(30) as never),
+    ],
+    [
+      'array of numbers',
+      'ERR_ARGUMENT',
+      /tables\[1\]\.indices.*received Array/,
+      b => (b.tables[1]!.indices = [1, 2] as never),
+    ],
     ['Uint32Array', 'ERR_ARGUMENT', /received Uint32Array/, b => (b.tables[0]!.offsets = new Uint32Array(11) as never)],
     ['undefined', 'ERR_ARGUMENT', /received undefined/, b => (b.tables[2]!.offsets = undefined as never)],
     ['tables no array', 'ERR_ARGUMENT', /expected \{ size/, b => (b.tables = {} as never)],
@@ -88,7 +118,11 @@ t.test('wrong options', async t => {
     [{ seed: -1 }, /seed/],
     [{ isa: 'mmx' }, /isa/],
   ] as const) {
-    t.throws(() => new DLRM({ ...options, ...change } as never), { code: 'ERR_ARGUMENT', message }, JSON.stringify(change))
+    t.throws(
+      () => new DLRM({ ...options, ...change } as never),
+      { code: 'ERR_ARGUMENT', message },
+      JSON.stringify(change),
+    )
   }
   t.throws(() => new DLRM({ ...options, tables: [2 ** 31 - 1], embeddingDim: 65536 }), { code: 'ERR_MEMORY' })
   const model = tinyModel()
