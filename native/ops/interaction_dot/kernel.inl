@@ -141,9 +141,12 @@ DLRM_INLINE void fill_block(RowBlock& t, int64_t begin) {
 template <int V, int N, class Weight>
 DLRM_INLINE void add_scaled(Vec (&acc)[kRows][N], const float* z, int n, Weight weight) {
   Vec v[N];
+  DLRM_UNROLL
   for (int c = 0; c < N; ++c) v[c] = V ? load(z + c * Vec::W) : load_n(z, n);
+  DLRM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     const Vec w = set1(weight(r));
+    DLRM_UNROLL
     for (int c = 0; c < N; ++c) acc[r][c] = fma(w, v[c], acc[r][c]);
   }
 }
@@ -153,15 +156,17 @@ template <int V>
 DLRM_INLINE void multiply_rows(const RowBlock& t, int64_t k, int n) {
   constexpr int kVecs = V ? V : 1;
   Vec acc[kRows][kVecs];
-  for (auto& row : acc)
-    for (Vec& a : row) a = zero();
+  DLRM_UNROLL
+  for (int i = 0; i < kRows * kVecs; ++i) acc[i / kVecs][i % kVecs] = zero();
   for (int64_t j = 0; j < t.begin; ++j) add_scaled<V>(acc, t.z[j] + k, n, [&](int r) { return t.row[r][j]; });
   for (int d = 0; d < t.rows; ++d) add_scaled<V>(acc, t.z[t.begin + d] + k, n, [&](int r) { return t.diagonal[d][r]; });
   const float* later = t.pairs + before_row(t.begin + t.rows, t.itself) + t.begin;  // row j of the triangle, at this block
   for (int64_t j = t.begin + t.rows; j < t.vectors; later += j + t.itself, ++j)
     add_scaled<V>(acc, t.z[j] + k, n, [&](int r) { return later[r]; });
+  DLRM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     if (!t.dz[r]) continue;
+    DLRM_UNROLL
     for (int c = 0; c < kVecs; ++c) {
       Vec sum = acc[r][c];
       const int64_t at = k + c * Vec::W;
