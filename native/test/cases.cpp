@@ -89,6 +89,51 @@ void interaction_dot(std::vector<ErrorCase>& cases) {
   cases.push_back({"interaction_dot", "bags", {}, {matrix(4), bags({9}, Input::one_hot)}, Code::shape, "received bags"});
 }
 
+OpCase mlp(const std::string& name, int64_t inputs, std::vector<double> layers, std::string hidden = "relu",
+           std::string last = "relu") {
+  OpCase c{"mlp", name, {{"layers", layers}, {"activation", hidden}, {"last", last}}, {matrix(inputs)}};
+  c.terms = inputs;
+  for (const double width : layers) c.terms += static_cast<int64_t>(width);
+  return c;
+}
+
+void mlp(std::vector<OpCase>& cases) {
+  for (const int64_t width : kWidths) {
+    cases.push_back(mlp(numbered("outputs_", width), 5, {static_cast<double>(width)}, "none", "none"));
+    cases.push_back(mlp(numbered("inputs_", width), width, {6}, "relu", "none"));
+    cases.push_back(mlp(numbered("hidden_", width), 3, {static_cast<double>(width), 4}, "sigmoid", "none"));
+  }
+  for (const char* hidden : {"relu", "sigmoid", "none"})
+    for (const char* last : {"relu", "sigmoid", "none"})
+      cases.push_back(mlp(std::string(hidden) + "_" + last, 13, {37, 20, 1}, hidden, last));
+  // Rows of every tile, rests of a block, several passes over the batch.
+  OpCase rows = mlp("rows", 9, {150, 3}, "relu", "none");
+  rows.batches = {0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 28, 29};
+  OpCase batches = mlp("batches", 5, {18, 2}, "sigmoid", "none");
+  batches.batches = {3, 257, 600, 1101};
+  // More than one pass over the depth, in both directions.
+  OpCase deep = mlp("deep", 3, {1030, 2}, "relu", "none");
+  deep.batches = {1, 3, 18};
+  const OpCase five = mlp("five", 2, {3, 1, 40, 1, 2}, "sigmoid", "none");
+  cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), five});
+}
+
+void mlp(std::vector<ErrorCase>& cases) {
+  const std::vector<double> layers = {4, 1};
+  const auto bad = [&cases](const char* name, AttrMap attrs, const char* text) {
+    cases.push_back({"mlp", name, std::move(attrs), {matrix(3)}, Code::argument, text});
+  };
+  bad("no_layers", {}, "at least one width");
+  bad("no_width", {{"layers", std::vector<double>{4, 0}}}, "received 0");
+  bad("half_width", {{"layers", std::vector<double>{1.5}}}, "received 1.5");
+  bad("huge_width", {{"layers", std::vector<double>{1e9}}}, "received 1000000000");
+  bad("activation", {{"layers", layers}, {"activation", std::string("gelu")}}, "\"gelu\"");
+  bad("last", {{"layers", layers}, {"last", std::string("tanh")}}, "\"tanh\"");
+  cases.push_back({"mlp", "no_columns", {{"layers", layers}}, {matrix(0)}, Code::shape, "at least 1 column"});
+  cases.push_back({"mlp", "two_inputs", {{"layers", layers}}, {matrix(3), matrix(3)}, Code::shape, "1 inputs"});
+  cases.push_back({"mlp", "bags", {{"layers", layers}}, {bags({9}, Input::one_hot)}, Code::shape, "received bags"});
+}
+
 void mse_loss(std::vector<OpCase>& cases) {
   cases.push_back({"mse_loss", "probabilities", {}, {matrix(1, 0, 1), classes()}, 1, {1, 3, 130, 9000}});
   cases.push_back({"mse_loss", "large", {}, {matrix(1, -1e4, 1e4), labels()}});
@@ -119,6 +164,7 @@ std::vector<OpCase> op_cases() {
   bce_loss(cases);
   concat(cases);
   interaction_dot(cases);
+  mlp(cases);
   mse_loss(cases);
   sigmoid(cases);
   return cases;
@@ -129,6 +175,7 @@ std::vector<ErrorCase> error_cases() {
   bce_loss(cases);
   concat(cases);
   interaction_dot(cases);
+  mlp(cases);
   mse_loss(cases);
   sigmoid(cases);
   return cases;
