@@ -20,10 +20,11 @@ DLRM_INLINE Vec load_part(const float* p, int tail) {
   return kTail ? load_n(p, tail) : load(p);
 }
 
-// Columns [k, k + width) of every bag, N vectors of which the last has `tail` columns if kTail.
+// Columns [k, k + columns) of every bag, N vectors of which the last has `tail` columns if kTail.
 template <int N, bool kTail, bool kScaled>
-void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t width) {
-  const EmbeddingBagTable& t = a.table;
+void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
+  const EmbeddingBagTable t = a.table;  // a copy: stores to out cannot change it
+  const int64_t width = kTail ? columns : N * Vec::W;
   const int tail = static_cast<int>(width - (N - 1) * Vec::W);
   const int64_t distance = prefetch_distance(width);
   const float* column = t.weight + k;
@@ -80,7 +81,7 @@ void sum_bags(const EmbeddingBagForward& a, Range bags) {
 
 // Plain loops: the compiler makes blends of them.
 void max_bags(const EmbeddingBagForward& a, Range bags) {
-  const EmbeddingBagTable& t = a.table;
+  const EmbeddingBagTable t = a.table;
   const int64_t distance = prefetch_distance(t.width);
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     float* __restrict out = a.out + b * a.out_stride;
@@ -127,7 +128,7 @@ DLRM_INLINE float dot(const float* x, const float* y, int64_t n) {
 }
 
 void backward(const EmbeddingBagBackward& a, Range bags) {
-  const EmbeddingBagTable& t = a.table;
+  const EmbeddingBagTable t = a.table;
   const int64_t distance = prefetch_distance(t.width);
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     const float* dout = a.dout + b * a.dout_stride;

@@ -20,13 +20,13 @@ DLRM_INLINE int64_t prefetch_distance(int64_t width) {
   return distance < 4 ? 4 : distance > 16 ? 16 : distance;
 }
 
-DLRM_INLINE void prefetch_key(const EmbeddingUpdateArgs& a, int64_t i) {
+DLRM_INLINE void prefetch_key(const EmbeddingUpdateArgs& a, int64_t i, int64_t width) {
   const int64_t row = row_of(a.keys[i]);
-  prefetch_floats(a.dout + bag_of(a, a.keys[i]) * a.dout_stride, a.width);
+  prefetch_floats(a.dout + bag_of(a, a.keys[i]) * a.dout_stride, width);
   if (row == row_of(a.keys[i - 1])) return;
-  prefetch_floats(a.weight + row * a.weight_stride, a.width);
+  prefetch_floats(a.weight + row * a.weight_stride, width);
   for (int s = 0; s < 2; ++s)
-    if (a.state[s]) prefetch_floats(a.state[s] + row * a.state_stride[s], a.state_stride[s] == 1 ? 1 : a.width);
+    if (a.state[s]) prefetch_floats(a.state[s] + row * a.state_stride[s], a.state_stride[s] == 1 ? 1 : width);
 }
 
 DLRM_INLINE float scale_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t bag) {
@@ -55,72 +55,91 @@ DLRM_INLINE void add_won(float* __restrict sum, bool first, int32_t lookup, cons
 }
 
 // The gradient of the row of keys [begin, end): dout itself where one lookup of weight 1 gives it, else made in `sum`.
-DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begin, int64_t end, float* sum) {
+DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begin, int64_t end, float* sum, int64_t width) {
   for (int64_t i = begin; i < end; ++i) {
     const uint64_t key = a.keys[i];
     const int64_t bag = bag_of(a, key);
     const float* dout = a.dout + bag * a.dout_stride;
     if (a.pooling == Pooling::max) {
       const int32_t* positions = a.positions + bag * a.positions_stride;
-      add_won(sum, i == begin, static_cast<int32_t>(source_of(key)), dout, positions, a.width);
+      add_won(sum, i == begin, static_cast<int32_t>(source_of(key)), dout, positions, width);
       continue;
     }
     const float scale = scale_of(a, key, bag);
     if (end - begin == 1 && scale == 1) return dout;
     if (i == begin)
-      add_scaled<true>(sum, scale, dout, a.width);
+      add_scaled<true>(sum, scale, dout, width);
     else
-      add_scaled<false>(sum, scale, dout, a.width);
+      add_scaled<false>(sum, scale, dout, width);
   }
   return sum;
 }
 
-template <class Rule>
+template <class Formula>
 struct PerWeight {
-  Rule rule;
-  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g) const {
+  Formula rule;
+  DLRM_INLINE explicit PerWeight(const RuleStep& step) : rule(step) {}
+
+  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, int64_t width) const {
     float* state[2] = {};
-    for (int s = 0; s < Rule::kStates; ++s) state[s] = a.state[s] + row * a.state_stride[s];
-    apply_span(rule, a.weight + row * a.weight_stride, g, state, a.width);
+    for (int s = 0; s < Formula::kStates; ++s) state[s] = a.state[s] + row * a.state_stride[s];
+    apply_span(rule, a.weight + row * a.weight_stride, g, state, width);
   }
 };
 
 struct PerRow {
   RowwiseAdagrad rule;
-  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g) const {
+  DLRM_INLINE explicit PerRow(const RuleStep& step) : rule(step) {}
+
+  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, int64_t width) const {
     Vec squares = zero();
     int64_t k = 0;
-    for (; k + Vec::W <= a.width; k += Vec::W) squares = fma(load(g + k), load(g + k), squares);
-    const int rest = static_cast<int>(a.width - k);
+    for (; k + Vec::W <= width; k += Vec::W) squares = fma(load(g + k), load(g + k), squares);
+    const int rest = static_cast<int>(width - k);
     if (rest) squares = fma(load_n(g + k, rest), load_n(g + k, rest), squares);
-    const Vec factor = set1(rule.factor(sum(squares) / static_cast<float>(a.width), a.state[0] + row));
+    const Vec factor = set1(rule.factor(sum(squares) / static_cast<float>(width), a.state[0] + row));
     float* w = a.weight + row * a.weight_stride;
-    for (k = 0; k + Vec::W <= a.width; k += Vec::W) store(w + k, rule(load(w + k), load(g + k), factor));
+    for (k = 0; k + Vec::W <= width; k += Vec::W) store(w + k, rule(load(w + k), load(g + k), factor));
     if (rest) store_n(w + k, rule(load_n(w + k, rest), load_n(g + k, rest), factor), rest);
   }
 };
 
-template <class Apply>
-void update_rows(const EmbeddingUpdateArgs& a, Range range, float* gradient, const Apply& apply) {
+// kWidth: the width where it is known to the compiler, else 0.
+template <class Apply, int64_t kWidth>
+void update_rows(const EmbeddingUpdateArgs& args, Range range, float* gradient) {
+  const EmbeddingUpdateArgs a = args;  // a copy: stores to weights cannot change it
+  const Apply apply(a.rule);
+  const int64_t width = kWidth ? kWidth : a.width, distance = prefetch_distance(width);
   int64_t i = range.begin;
   while (i > 0 && i < range.end && row_of(a.keys[i]) == row_of(a.keys[i - 1])) ++i;
-  const int64_t distance = prefetch_distance(a.width);
   int64_t ahead = i + 1;
   while (i < range.end) {
     const int64_t row = row_of(a.keys[i]);
     int64_t end = i + 1;
     while (end < a.lookups && row_of(a.keys[end]) == row) ++end;
-    for (const int64_t to = end + distance < a.lookups ? end + distance : a.lookups; ahead < to; ++ahead) prefetch_key(a, ahead);
-    apply(a, row, row_gradient(a, i, end, gradient));
+    const int64_t to = end + distance < a.lookups ? end + distance : a.lookups;
+    for (; ahead < to; ++ahead) prefetch_key(a, ahead, width);
+    apply(a, row, row_gradient(a, i, end, gradient, width), width);
     i = end;
+  }
+}
+
+template <class Apply>
+void update_width(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  switch (a.width) {
+    case 16: return update_rows<Apply, 16>(a, range, gradient);
+    case 32: return update_rows<Apply, 32>(a, range, gradient);
+    case 64: return update_rows<Apply, 64>(a, range, gradient);
+    case 128: return update_rows<Apply, 128>(a, range, gradient);
+    default: return update_rows<Apply, 0>(a, range, gradient);
   }
 }
 
 void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
   switch (a.rule.kind) {
-    case RuleKind::adagrad: return update_rows(a, range, gradient, PerWeight<Adagrad>{Adagrad(a.rule)});
-    case RuleKind::rowwise_adagrad: return update_rows(a, range, gradient, PerRow{RowwiseAdagrad(a.rule)});
-    case RuleKind::adam: return update_rows(a, range, gradient, PerWeight<Adam>{Adam(a.rule)});
-    default: return update_rows(a, range, gradient, PerWeight<Sgd>{Sgd(a.rule)});
+    case RuleKind::adagrad: return update_width<PerWeight<Adagrad>>(a, range, gradient);
+    case RuleKind::rowwise_adagrad: return update_width<PerRow>(a, range, gradient);
+    case RuleKind::adam: return update_width<PerWeight<Adam>>(a, range, gradient);
+    default: return update_width<PerWeight<Sgd>>(a, range, gradient);
   }
 }
