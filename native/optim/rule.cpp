@@ -25,9 +25,8 @@ RuleKind kind_of(const MakeArgs& args, Rule::Target target) {
   if (rule == "sgd") return RuleKind::sgd;
   if (rule == "adagrad") return RuleKind::adagrad;
   if (rule == "adam") return RuleKind::adam;
-  if (rule == "rowwise_adagrad" && target == Rule::tables) return RuleKind::rowwise_adagrad;
-  fail(Code::argument, "[%s] rule: expected sgd, adagrad%s or adam, received \"%s\"", args.op,
-       target == Rule::tables ? ", rowwise_adagrad" : "", rule.c_str());
+  if (rule == "rowwise_adagrad") return target == Rule::tables ? RuleKind::rowwise_adagrad : RuleKind::adagrad;
+  fail(Code::argument, "[%s] rule: expected sgd, adagrad, rowwise_adagrad or adam, received \"%s\"", args.op, rule.c_str());
 }
 
 }  // namespace

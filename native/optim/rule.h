@@ -3,7 +3,7 @@
 //   rule             options (default)                                                                states
 //   sgd              momentum (0), weight_decay (0)                                                   momentum, if not 0
 //   adagrad          eps (1e-10), initial_accumulator (0), lr_decay (0), weight_decay (0)             sum
-//   rowwise_adagrad  the same; tables only                                                            sum, one per row
+//   rowwise_adagrad  the same; a dense tensor has no rows and takes adagrad, as in rwsadagrad.py       sum, one per row
 //   adam             beta1 (.9), beta2 (.999), eps (1e-8), weight_decay (0), decoupled (false: AdamW) exp_avg, exp_avg_sq
 // A table takes the rule as PyTorch applies it to a sparse gradient: rows that no lookup touched stay as they are.
 // Momentum and weight decay would change every row, so they do not apply to tables: sgd is plain there, and both options

@@ -7,6 +7,8 @@
 namespace dlrm::test {
 namespace {
 
+using namespace std::string_literals;
+
 const std::vector<int64_t> kWidths = {1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 127};
 
 std::string numbered(const char* what, int64_t n) { return what + std::to_string(n); }
@@ -57,6 +59,178 @@ void concat(std::vector<OpCase>& cases) {
 void concat(std::vector<ErrorCase>& cases) {
   cases.push_back({"concat", "nothing", {}, {}, Code::shape, "at least one input"});
   cases.push_back({"concat", "bags", {}, {matrix(1), bags({9}, Input::one_hot)}, Code::shape, "received bags"});
+}
+
+// One attribute map per rule, with every option away from its default.
+std::vector<std::pair<std::string, AttrMap>> rules() {
+  return {
+      {"sgd", {{"rule", "sgd"s}}},
+      {"momentum", {{"rule", "sgd"s}, {"momentum", 0.9}, {"weight_decay", 0.1}}},
+      {"adagrad", {{"rule", "adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}, {"lr_decay", 0.2}, {"weight_decay", 0.1}}},
+      {"rowwise_adagrad", {{"rule", "rowwise_adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}, {"lr_decay", 0.2}}},
+      {"adam", {{"rule", "adam"s}, {"beta1", 0.8}, {"beta2", 0.9}, {"eps", 1e-3}, {"weight_decay", 0.1}}},
+      {"adamw", {{"rule", "adam"s}, {"eps", 1e-3}, {"weight_decay", 0.1}, {"decoupled", true}}},
+  };
+}
+
+void rules(std::vector<ErrorCase>& cases, const std::string& op, const AttrMap& attrs, const std::vector<Input>& inputs) {
+  const std::vector<std::pair<const char*, AttrMap>> bad = {
+      {"expected sgd, adagrad, rowwise_adagrad or adam", {{"rule", "adamax"s}}},
+      {"momentum: expected a number >= 0", {{"rule", "sgd"s}, {"momentum", -0.1}}},
+      {"weight_decay", {{"rule", "sgd"s}, {"weight_decay", std::nan("")}}},
+      {"initial_accumulator", {{"rule", "adagrad"s}, {"initial_accumulator", -1.0}}},
+      {"lr_decay", {{"rule", "rowwise_adagrad"s}, {"lr_decay", -1.0}}},
+      {"eps", {{"rule", "adagrad"s}, {"eps", -1e-9}}},
+      {"0 <= beta1 < 1", {{"rule", "adam"s}, {"beta1", 1.0}}},
+      {"0 <= beta2 < 1", {{"rule", "adam"s}, {"beta2", -0.5}}},
+  };
+  for (size_t i = 0; i < bad.size(); ++i) {
+    AttrMap all = attrs;
+    for (const auto& item : bad[i].second) all[item.first] = item.second;
+    cases.push_back({op, "rule_" + std::to_string(i), all, inputs, Code::argument, bad[i].first});
+  }
+}
+
+std::vector<std::string> names(size_t n) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < n; ++i) names.push_back("t" + std::to_string(i));
+  return names;
+}
+
+std::vector<double> doubles(const std::vector<int64_t>& numbers) { return {numbers.begin(), numbers.end()}; }
+
+void dense_update(std::vector<OpCase>& cases) {
+  const std::vector<int64_t> sizes = {1, 7, 8, 0, 17, 64, 8192, 8195};
+  for (const auto& rule : rules()) {
+    OpCase c{"dense_update", rule.first, rule.second, {}};
+    c.attrs["names"] = names(sizes.size());
+    c.attrs["sizes"] = doubles(sizes);
+    c.batches = {1};
+    c.steps = 3;
+    c.gradients = static_cast<int>(sizes.size());
+    cases.push_back(c);
+    if (rule.first != "adam") continue;
+    c.name = "without_gradients";
+    c.gradients = 2;
+    cases.push_back(c);
+  }
+}
+
+void dense_update(std::vector<ErrorCase>& cases) {
+  const AttrMap attrs = {{"names", names(2)}, {"sizes", doubles({3, 4})}};
+  rules(cases, "dense_update", attrs, {});
+  AttrMap fewer = attrs, negative = attrs;
+  fewer["sizes"] = doubles({3});
+  negative["sizes"] = doubles({3, -4});
+  cases.push_back({"dense_update", "sizes", fewer, {}, Code::shape, "expected one for each of the 2 names, received 1"});
+  cases.push_back({"dense_update", "negative_size", negative, {}, Code::argument, "sizes"});
+  cases.push_back({"dense_update", "inputs", attrs, {matrix(1)}, Code::shape, "expected 0 inputs, received 1"});
+}
+
+// Tables whose lookups hurt: all of one row, tables of one row, digits of one, two and three passes of the sort.
+const std::vector<int64_t> kTableRows = {50, 1, 300, 2, 5000};
+
+AttrMap tables(int64_t width, const std::string& mode, const std::vector<int64_t>& rows = kTableRows) {
+  return {{"rows", doubles(rows)}, {"width", static_cast<double>(width)}, {"mode", mode}};
+}
+
+struct Style {
+  const char* name;
+  Input::Style style;
+};
+const Style kStyles[] = {{"one_hot", Input::one_hot}, {"multi_hot", Input::multi_hot}, {"repeated", Input::repeated}, {"empty", Input::empty}};
+
+void embedding_bag(std::vector<OpCase>& cases) {
+  const auto add = [&](const std::string& name, const AttrMap& attrs, Input input, std::vector<int64_t> batches) {
+    cases.push_back({"embedding_bag", name, attrs, {std::move(input)}, 40, std::move(batches)});
+  };
+  for (const char* mode : {"sum", "mean", "max"}) {
+    for (const int64_t width : kWidths)
+      add(mode + numbered("_width_", width), tables(width, mode, {3, 2}), bags({3, 2}, Input::repeated), {1, 3, 34});
+    for (const int64_t width : {129, 200, 1030})
+      add(mode + numbered("_width_", width), tables(width, mode, {3, 2}), bags({3, 2}, Input::repeated), {3});
+    for (const Style& style : kStyles)
+      add(mode + ("_"s + style.name), tables(10, mode), bags(kTableRows, style.style), {1, 3, 300});
+  }
+  for (const int64_t width : {1, 16, 33}) {
+    AttrMap learned = tables(width, "sum");
+    learned["row_weights"] = "v"s;
+    add(numbered("weighted_width_", width), tables(width, "sum"), bags(kTableRows, Input::repeated, true), {1, 3, 130});
+    add(numbered("row_weights_width_", width), learned, bags(kTableRows, Input::repeated), {1, 3, 130});
+  }
+  add("weighted_empty", tables(7, "sum"), bags(kTableRows, Input::empty, true), {1, 3});
+}
+
+void embedding_bag(std::vector<ErrorCase>& cases) {
+  const std::vector<Input> inputs = {bags({9, 8}, Input::one_hot)};
+  const AttrMap good = tables(4, "sum", {9, 8});
+  const auto add = [&](const char* name, const char* attr, const Attrs::Value& value, Code code, const char* text) {
+    AttrMap attrs = good;
+    attrs[attr] = value;
+    cases.push_back({"embedding_bag", name, attrs, inputs, code, text});
+  };
+  for (const double width : {0.0, -1.0, 2.5, 1e9, std::nan("")})
+    add("width", "width", width, Code::argument, "width: expected an integer from 1 to 1048576");
+  add("mode", "mode", "median"s, Code::argument, "expected sum, mean or max, received \"median\"");
+  add("fewer_rows", "rows", doubles({9}), Code::shape, "each of the 2 tables of the bags, received 1");
+  add("no_rows", "rows", doubles({9, 0}), Code::argument, "expected 1 to 2147483647, received 0 for table 1");
+  add("many_rows", "rows", std::vector<double>{9, 3e9}, Code::argument, "received 3000000000 for table 1");
+  AttrMap learned = tables(4, "mean", {9, 8});
+  learned["row_weights"] = "v"s;
+  cases.push_back({"embedding_bag", "row_weights", learned, inputs, Code::argument, "mode sum only, received mode mean"});
+  cases.push_back({"embedding_bag", "matrix", good, {matrix(3)}, Code::shape, "expected bags, received a matrix"});
+}
+
+void embedding_update(std::vector<OpCase>& cases) {
+  const auto add = [&](const std::string& name, AttrMap attrs, const AttrMap& rule, std::vector<Input> inputs) {
+    for (const auto& item : rule) attrs[item.first] = item.second;
+    attrs["names"] = names(inputs[0].table_rows.size());
+    if (std::get<std::string>(attrs["mode"]) == "max") inputs.push_back(positions(inputs[1].cols));
+    OpCase c{"embedding_update", name, attrs, std::move(inputs), 80, {1, 3, 60}};
+    c.steps = 3;
+    cases.push_back(c);
+  };
+  const auto count = static_cast<int64_t>(kTableRows.size());
+  for (const auto& rule : rules()) {
+    const std::string name = rule.first + "_";
+    const bool whole_list = rule.first == "sgd" || rule.first == "rowwise_adagrad";
+    for (const int64_t width : whole_list ? std::vector<int64_t>{1, 7, 8, 15, 16, 17, 32, 33, 64, 128, 1030} : std::vector<int64_t>{3, 32, 33})
+      add(name + numbered("width_", width), tables(width, "sum", {50, 3}), rule.second, {bags({50, 3}, Input::repeated), matrix(2 * width)});
+    for (const char* mode : {"sum", "mean", "max"})
+      for (const Style& style : kStyles)
+        if (whole_list || style.style == Input::multi_hot)
+          add(name + mode + "_" + style.name, tables(10, mode), rule.second, {bags(kTableRows, style.style), matrix(count * 10)});
+    add(name + "weighted", tables(16, "sum"), rule.second, {bags(kTableRows, Input::repeated, true), matrix(count * 16)});
+    AttrMap scaled = tables(16, "sum"), lookup = tables(1, "sum");
+    scaled["scale_names"] = names(kTableRows.size());
+    lookup["per_lookup"] = true;
+    add(name + "scaled", scaled, rule.second, {bags(kTableRows, Input::repeated), matrix(count * 16)});
+    add(name + "per_lookup", lookup, rule.second, {bags(kTableRows, Input::repeated), per_lookup()});
+  }
+  // More lookups than one slice of the sort.
+  add("sliced", tables(3, "sum", {70000, 5}), {}, {bags({70000, 5}, Input::multi_hot), matrix(6)});
+  cases.back().batches = {6000};
+}
+
+void embedding_update(std::vector<ErrorCase>& cases) {
+  const std::vector<Input> inputs = {bags({9, 8}, Input::one_hot), matrix(8)};
+  AttrMap good = tables(4, "sum", {9, 8});
+  good["names"] = names(2);
+  rules(cases, "embedding_update", good, inputs);
+  const auto add = [&](const char* name, const char* attr, const Attrs::Value& value, Code code, const char* text) {
+    AttrMap attrs = good;
+    attrs[attr] = value;
+    cases.push_back({"embedding_update", name, attrs, inputs, code, text});
+  };
+  add("names", "names", names(3), Code::shape, "names: expected 2, received 3");
+  add("fewer_rows", "rows", doubles({9}), Code::shape, "each of the 2 tables of the bags, received 1");
+  add("width", "width", 5.0, Code::shape, "expected 10 columns, received 8");
+  add("per_lookup", "per_lookup", true, Code::argument, "width 1 and mode sum");
+  add("scale_names", "scale_names", names(1), Code::argument, "expected none, or 2 with mode sum, received 1");
+  add("max_without_positions", "mode", "max"s, Code::shape, "expected 3 inputs, received 2");
+  AttrMap max = good;
+  max["mode"] = "max"s;
+  cases.push_back({"embedding_update", "float_positions", max, {inputs[0], inputs[1], matrix(8)}, Code::shape, "positions of int32"});
 }
 
 void interaction_dot(std::vector<OpCase>& cases) {
@@ -163,6 +337,9 @@ std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
   bce_loss(cases);
   concat(cases);
+  dense_update(cases);
+  embedding_bag(cases);
+  embedding_update(cases);
   interaction_dot(cases);
   mlp(cases);
   mse_loss(cases);
@@ -174,6 +351,9 @@ std::vector<ErrorCase> error_cases() {
   std::vector<ErrorCase> cases;
   bce_loss(cases);
   concat(cases);
+  dense_update(cases);
+  embedding_bag(cases);
+  embedding_update(cases);
   interaction_dot(cases);
   mlp(cases);
   mse_loss(cases);

@@ -100,6 +100,9 @@ void add_sparse(OpFixture& fixture, const OpCase& c, const SparseUpdate& update,
   const auto width = static_cast<double>(update.width);
   Attrs attrs{{"rule", std::string("sgd")}, {"names", names}, {"rows", rows}, {"width", width}, {"mode", update.mode}};
   if (update.per_lookup) attrs.set("per_lookup", true);
+  std::vector<std::string> scales;
+  for (const int p : update.scale_params) scales.push_back(runner.op().params[static_cast<size_t>(p)].name);
+  attrs.set("scale_names", scales);
   const bool max = update.mode == "max" && !update.per_lookup;
   MakeArgs args{nullptr, "update", attrs, {value_spec(c.inputs[0]), runner.op().outputs[0]}, Isa::scalar};
   if (update.per_lookup) args.inputs[1] = {kPerLookup, 1};
@@ -110,6 +113,8 @@ void add_sparse(OpFixture& fixture, const OpCase& c, const SparseUpdate& update,
   sgd.bind_bags(0, *fixture.bags());
   sgd.bind(Slot::in, 1, update.per_lookup ? View{runner.dlookup(), DType::f32, lookups, 1, 1} : runner.view(Slot::dout, 0));
   if (max) sgd.bind(Slot::in, 2, runner.view(Slot::saved, 0));
+  for (size_t t = 0; t < scales.size(); ++t)
+    sgd.bind(Slot::params, scales.size() + t, runner.view(Slot::params, static_cast<size_t>(update.scale_params[t])));
   sgd.set_step(-1, 1);
   sgd.forward();
   for (size_t t = 0; t < update.params.size(); ++t) {

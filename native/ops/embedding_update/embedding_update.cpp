@@ -99,7 +99,7 @@ class EmbeddingUpdate : public Op {
       fail(Code::shape, "[%s] %s: input 2: expected positions of int32, received float32", args.op, args.name.c_str());
   }
 
-  // The tables, each state of the rule for every table, the scales.
+  // The tables, their scales, each state of the rule for every table.
   void declare(const MakeArgs& args) {
     const std::vector<std::string> names = args.attrs.texts(args.op, "names");
     const std::vector<std::string> scales = args.attrs.texts(args.op, "scale_names");
@@ -112,10 +112,10 @@ class EmbeddingUpdate : public Op {
       params.push_back({name, per_row ? std::vector<int64_t>{rows_[t]} : std::vector<int64_t>{rows_[t], width_}, init, true});
     };
     for (size_t t = 0; t < rows_.size(); ++t) add(t, names[t], per_lookup_, {});
+    for (size_t t = 0; t < scales.size(); ++t) add(t, scales[t], true, {Init::ones});
     for (const RuleState& state : rule_.states)
       for (size_t t = 0; t < rows_.size(); ++t)
         add(t, names[t] + "." + state.name, per_lookup_ || state.per_row, rule_.initial);
-    for (size_t t = 0; t < scales.size(); ++t) add(t, scales[t], true, {Init::ones});
   }
 
   Scratch lay_out(const Run& run, void* memory) const {
@@ -183,7 +183,7 @@ class EmbeddingUpdate : public Op {
     a.weight_stride = per_lookup_ ? 1 : run.params[t].stride;
     a.width = width_;
     for (size_t i = 0; i < rule_.states.size(); ++i) {
-      const View& state = run.params[static_cast<int64_t>(i + 1) * bags.tables + t];
+      const View& state = run.params[static_cast<int64_t>(i + 1 + scaled_) * bags.tables + t];
       a.state[i] = state.f32();
       a.state_stride[i] = per_lookup_ || rule_.states[i].per_row ? 1 : state.stride;
     }
@@ -195,7 +195,7 @@ class EmbeddingUpdate : public Op {
     a.offsets = sort.offsets;
     a.bag_of = sort.bag_of;
     if (sort.bag_of && bags.weights) a.weights = bags.weights[t];
-    if (scaled_) a.row_weights = run.params[static_cast<int64_t>(1 + rule_.states.size()) * bags.tables + t].f32();
+    if (scaled_) a.row_weights = run.params[bags.tables + t].f32();
     if (pooling_ == Pooling::max) {
       a.positions = run.in[2].view.i32() + t * width_;
       a.positions_stride = run.in[2].view.stride;
