@@ -67,7 +67,7 @@ export async function loadModel<M extends Model>(
 }
 
 /** The sizes of a DLRM, from the tensors of a bare state_dict. */
-function configFromShapes(file: SafetensorsFile): DLRMConfig {
+export function configFromShapes(file: SafetensorsFile): DLRMConfig {
   const shapes = (pattern: (i: number) => string): number[][] => {
     const found: number[][] = []
     for (let i = 0; file.tensors.has(pattern(i)); i++) found.push([...file.tensors.get(pattern(i))!.shape])

@@ -18,7 +18,7 @@ export interface FitOptions {
   /** Shuffle the training data (default true); with `seed` (default 0) the order is the same in every run. */
   shuffle?: boolean
   seed?: number
-  /** Validate each so many steps; default at the end of every epoch. Without `data.valid` never. */
+  /** Validate each so many steps of an epoch, and at its end; default only at its end. Without `data.valid` never. */
   validEvery?: number
   /** Examples per validation batch; default `batchSize`. */
   validBatchSize?: number
@@ -28,10 +28,10 @@ export interface FitOptions {
   checkpoint?: { dir: string; every: number; keep?: number; onWarning?: (message: string) => void }
   /** Continue from the newest sound checkpoint in `checkpoint.dir`, if there is one, exactly as if never stopped. */
   resume?: boolean
-  /** Called after each `progressEvery` (default 1) steps and after each validation. */
+  /** Called after each `progressEvery` (default 1) steps of an epoch, at its end, and after each validation. */
   onProgress?: (progress: Progress) => void
   progressEvery?: number
-  /** Stops training after the running step; `fit` then resolves with what it has. */
+  /** Stops training after the running step, with a checkpoint if they are on; `fit` then resolves with what it has. */
   signal?: AbortSignal
 }
 
@@ -40,7 +40,7 @@ export interface Progress {
   /** Steps done in all, and in this epoch. */
   step: number
   stepInEpoch: number
-  /** Mean training loss over the examples since the last report. */
+  /** Mean training loss over the examples since the last report; with `valid`, as reported just before. */
   loss: number
   /** Time in training steps per step since the last report, ms. */
   millisecondsPerStep: number
@@ -93,6 +93,7 @@ class Fit {
   #sinceBest = 0
   #stoppedEarly = false
   #window = emptyWindow()
+  #training = { loss: Number.NaN, millisecondsPerStep: Number.NaN } // as last reported
   #samples = 0
   #milliseconds = 0
   #mark = 0
@@ -155,21 +156,21 @@ class Fit {
         this.#pending = { loss, samples: batch.size }
         this.#position = next
         this.#stepInEpoch++
-        const step = this.#model.steps
-        if (step % progressEvery === 0) await this.#report()
-        if (validEvery && step % validEvery === 0) await this.#validate()
-        if (checkpoint && step % checkpoint.every === 0) await this.#save()
+        if (this.#stepInEpoch % progressEvery === 0) await this.#report()
+        if (validEvery && this.#stepInEpoch % validEvery === 0) await this.#validate()
+        if (checkpoint && this.#model.steps % checkpoint.every === 0) await this.#save()
         if (this.#stepInEpoch >= stepsPerEpoch) break
       }
     }
     await this.#settle()
     this.#lap()
-    if (this.#stopped()) return
+    if (this.#stoppedEarly) return
+    if (this.#stopped()) return this.#checkpoints && this.#save() // so that a resumed run loses nothing
     if (this.#window.steps > 0) await this.#report()
+    if (!validEvery || this.#stepInEpoch % validEvery !== 0) await this.#validate()
     this.#epoch++
     this.#stepInEpoch = 0
     this.#position = null
-    if (!validEvery) await this.#validate()
   }
 
   /** Waits for the step in flight and counts it. */
@@ -195,16 +196,16 @@ class Fit {
     await this.#settle()
     this.#lap()
     const { loss, samples, steps, milliseconds } = this.#window
+    if (steps > 0) this.#training = { loss: loss / samples, millisecondsPerStep: milliseconds / steps }
+    this.#window = emptyWindow()
     this.#options.onProgress?.({
       epoch: this.#epoch,
       step: this.#model.steps,
       stepInEpoch: this.#stepInEpoch,
-      loss: loss / samples,
-      millisecondsPerStep: milliseconds / steps,
+      ...this.#training,
       samplesPerSecond: this.#samples / (this.#milliseconds / 1000),
       valid,
     })
-    if (!valid) this.#window = emptyWindow()
   }
 
   async #validate(): Promise<void> {
@@ -213,6 +214,7 @@ class Fit {
     if (!valid) return
     await this.#settle()
     this.#lap()
+    if (this.#window.steps > 0) await this.#report()
     const metrics = await evaluate(this.#model, valid, { batchSize: validBatchSize })
     this.#mark = performance.now()
     this.#history.push({ step: this.#model.steps, epoch: this.#epoch, valid: metrics })

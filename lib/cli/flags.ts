@@ -1,0 +1,253 @@
+import { bool, character, integer, integers, names, number, oneOf, text, twoNumbers } from './parse.js'
+
+/** What a run's data is; some flags are for some of these only. */
+export type Mode = 'random' | 'trace' | 'synthetic' | 'kaggle' | 'csv'
+
+/** One flag of a command: `spec` as commander writes it, `help` with unit and default. */
+export interface Flag {
+  spec: string
+  help: string
+  parse: (value: string) => unknown
+  /** Refused with other data. */
+  only?: readonly Mode[]
+}
+
+const flag = (spec: string, parse: Flag['parse'], help: string, only?: readonly Mode[]): Flag => ({
+  spec,
+  parse,
+  help,
+  ...(only ? { only } : {}),
+})
+
+/** A flag without value, that also takes True or False. */
+const yes = (name: string, help: string, only?: readonly Mode[]): Flag => flag(`${name} [bool]`, bool, help, only)
+
+const RANDOM: Mode[] = ['random']
+const MADE: Mode[] = ['random', 'trace', 'synthetic']
+const FILES: Mode[] = ['kaggle', 'csv']
+const JUDGED: Mode[] = ['synthetic', 'kaggle', 'csv']
+
+const model: Flag[] = [
+  flag('--arch-sparse-feature-size <E>', integer(1), 'width of every embedding (default 2; clicks 16)'),
+  flag(
+    '--arch-embedding-size <R-R-...>',
+    integers,
+    'rows of each table (default 4-3-2; synthetic 1000-200-50; files bring their own)',
+    MADE,
+  ),
+  flag(
+    '--arch-mlp-bot <D-N-...-E>',
+    integers,
+    'widths of the bottom MLP: the dense features first (files bring their own number), E last (default 4-3-E; clicks 13-512-256-64-E)',
+  ),
+  flag(
+    '--arch-mlp-top <N-...-1>',
+    integers,
+    'widths of the top MLP after its input, which is computed, 1 last (default 4-2-1; clicks 512-256-1)',
+  ),
+  flag(
+    '--arch-interaction-op <op>',
+    oneOf('dot', 'cat'),
+    'dot: products of all pairs; cat: concatenation (default dot)',
+  ),
+  yes('--arch-interaction-itself', 'with dot: also the product of each vector with itself (default off)'),
+  flag(
+    '--weighted-pooling <kind>',
+    oneOf('fixed', 'learned'),
+    'a factor per table row: fixed at 1, or learned (default fixed)',
+  ),
+  flag('--pooling <mode>', oneOf('sum', 'mean', 'max'), 'how the rows of a lookup become one vector (default sum)'),
+  flag('--loss-function <loss>', oneOf('mse', 'bce', 'wbce'), 'mse, bce or wbce (default mse; clicks bce)'),
+  flag('--loss-weights <w0-w1>', twoNumbers, 'with wbce: weights of labels 0 and 1 (default 1.0-1.0)'),
+  flag('--loss-threshold <t>', number(0, 1), 'clamps probabilities to [t, 1-t] when 0 < t < 1 (default 0.0: no clamp)'),
+  flag('--load-model <file>', text, 'start from this model (its sizes and schema); the optimizer starts anew'),
+  flag('--save-model <file>', text, 'write the trained model here (safetensors)'),
+]
+
+const data: Flag[] = [
+  flag(
+    '--data-generation <kind>',
+    oneOf('random', 'synthetic', 'dataset'),
+    'random: as the reference; synthetic: clicks of a planted teacher, or a locality trace; dataset: files (default random)',
+  ),
+  flag('--data-size <n>', integer(1), 'examples of an epoch (default 1; synthetic 100000)', MADE),
+  flag('--num-batches <n>', integer(0), 'batches of an epoch; 0: all there are (default 0)'),
+  flag('--mini-batch-size <B>', integer(1), 'examples of a training step (default 1; clicks 128)'),
+  flag('--test-mini-batch-size <B>', integer(-1), 'examples of a test batch (default -1: as training; clicks 2048)'),
+  flag('--num-indices-per-lookup <n>', integer(1), 'most indices of one lookup (default 10; synthetic 1)', MADE),
+  yes('--num-indices-per-lookup-fixed', 'exactly so many indices, not up to (default off; synthetic always)', MADE),
+  yes('--round-targets', 'labels 0 or 1 instead of uniform in [0, 1) (default off; clicks are 0 or 1 anyway)'),
+  flag('--rand-data-dist <kind>', oneOf('uniform', 'gaussian'), 'of the indices (default uniform)', RANDOM),
+  flag('--rand-data-min <n>', number(), 'gaussian: least index (default 0)', RANDOM),
+  flag('--rand-data-max <n>', number(), 'gaussian: greatest index (default 1)', RANDOM),
+  flag('--rand-data-mu <x>', number(), 'gaussian: mean; -1: middle of the range (default -1)', RANDOM),
+  flag('--rand-data-sigma <x>', number(0), 'gaussian: standard deviation (default 1)', RANDOM),
+  flag('--data-trace-file <file>', text, 'synthetic: a locality profile; "j" in the name becomes the table number', [
+    'trace',
+  ]),
+  yes('--data-trace-enable-padding', 'no first accesses once all indices have come (default off)', ['trace']),
+  flag('--zipf <s>', number(0), 'synthetic: exponent of the popularity of ids (default 1.05)', ['synthetic']),
+  flag('--numpy-rand-seed <n>', integer(0, 0xffffffff), 'seed of parameters, data and order (default 123)'),
+  flag('--seed <n>', integer(0, 0xffffffff), 'the same as --numpy-rand-seed'),
+]
+
+const files: Flag[] = [
+  flag(
+    '--data-set <format>',
+    oneOf('kaggle', 'csv'),
+    'kaggle: Criteo lines; csv: with a header line (default kaggle)',
+    FILES,
+  ),
+  flag('--raw-data-file <file>', text, 'training file', FILES),
+  flag('--valid-data-file <file>', text, 'validation file (default: the end of the training file)', FILES),
+  flag(
+    '--valid-fraction <x>',
+    number(0, 0.999),
+    'share of the training file, its end, for validation (default 0.1)',
+    FILES,
+  ),
+  flag('--test-data-file <file>', text, 'test file, judged after training', FILES),
+  flag(
+    '--max-ind-range <R>',
+    integer(-1),
+    'hash categories into tables of R rows; -1: vocabularies instead (default -1)',
+    FILES,
+  ),
+  flag('--hash-size <R>', integer(1), 'the same as --max-ind-range', FILES),
+  flag('--min-count <n>', integer(1), 'vocabularies: rarer categories share a row (default: kaggle 10, csv 1)', FILES),
+  flag('--on-bad-line <what>', oneOf('skip', 'error'), 'skip and count malformed lines, or stop (default skip)', FILES),
+  yes('--shuffle', 'a new order in each epoch (default on)', JUDGED),
+]
+
+const csv: Flag[] = [
+  flag('--label <column>', text, 'the label, 0 or 1 (default label)', ['csv']),
+  flag('--dense-columns <a,b>', names, 'numeric columns (default none)', ['csv']),
+  flag('--categorical-columns <a,b>', names, 'categorical columns (default all others)', ['csv']),
+  flag('--transform <kind>', oneOf('identity', 'log1p'), 'of numeric columns (default identity)', ['csv']),
+  flag('--encode <kind>', oneOf('vocabulary', 'hash', 'id'), 'of categorical columns (default vocabulary)', ['csv']),
+  flag('--delimiter <c>', character, 'between cells: a character, or tab (default ,)', ['csv']),
+  flag('--separator <c>', character, 'between several values in one cell (default none)', ['csv']),
+]
+
+const training: Flag[] = [
+  flag('--nepochs <n>', integer(1), 'passes over the training data (default 1)'),
+  flag(
+    '--optimizer <rule>',
+    oneOf('sgd', 'adagrad', 'rwsadagrad', 'adam'),
+    'rwsadagrad: one sum per table row (default sgd)',
+  ),
+  flag('--learning-rate <x>', number(0), 'step size (default 0.01; clicks: sgd 0.1, adam 0.001, others 0.01)'),
+  flag('--momentum <x>', number(0, 0.999999), 'sgd: of dense parameters (default 0)'),
+  flag('--weight-decay <x>', number(0), 'L2 penalty on dense parameters (default 0)'),
+  flag('--lr-num-warmup-steps <n>', integer(0), 'steps until the full learning rate (default 0)'),
+  flag('--lr-decay-start-step <n>', integer(0), 'step at which quadratic decay begins (default 0)'),
+  flag('--lr-num-decay-steps <n>', integer(0), 'steps of the decay; 0: none (default 0)'),
+  flag(
+    '--test-freq <n>',
+    integer(-1),
+    'validate each n steps of an epoch (default -1: at the end of an epoch; random: never)',
+  ),
+  flag(
+    '--early-stopping <n>',
+    integer(1),
+    'stop after n validations without a better metric, keep the best (default off)',
+    JUDGED,
+  ),
+  flag('--metric <name>', oneOf('auc', 'logloss'), 'for early stopping (default auc)', JUDGED),
+  yes('--inference-only', 'no training: judge the model on the test data'),
+  flag('--checkpoint-dir <folder>', text, 'write checkpoints here (default none)'),
+  flag('--checkpoint-every <n>', integer(1), 'steps between checkpoints (default 1000)'),
+  yes('--resume', 'go on from the newest checkpoint in --checkpoint-dir, exactly as if never stopped'),
+]
+
+const machine: Flag[] = [
+  flag('--threads <n>', integer(1, 1024), 'threads (default: DLRM_THREADS, or the cores this process may use)'),
+]
+
+const output: Flag[] = [
+  flag('--print-freq <n>', integer(1), 'steps between reports (default 1; clicks 100)'),
+  yes('--print-time', 'measure and print ms per step (default off: -1.00)'),
+  yes('--json', 'one JSON object per line instead of text'),
+  yes('--progress', 'a progress bar (default: on a terminal, unless --json)'),
+]
+
+export type Groups = Readonly<Record<string, readonly Flag[]>>
+
+export const trainFlags: Groups = {
+  'Model:': model,
+  'Data:': data,
+  'Files (--data-generation=dataset):': files,
+  'CSV files (--data-set=csv):': csv,
+  'Training:': training,
+  'Machine and output:': [...machine, ...output],
+}
+
+const byName = (flags: readonly Flag[], ...wanted: string[]): Flag[] =>
+  wanted.map(name => ({ ...flags.find(f => f.spec.startsWith(`${name} `))!, only: undefined }))
+
+export const evalFlags: Groups = {
+  'Options:': [
+    flag('--load-model <file>', text, 'the model'),
+    flag('--raw-data-file <file>', text, 'labelled rows, in the format the model was trained on'),
+    flag(
+      '--data-set <format>',
+      oneOf('kaggle', 'csv'),
+      "format of the file (default: as the model's columns are named)",
+    ),
+    flag('--test-mini-batch-size <B>', integer(1), 'examples of a batch (default 2048)'),
+    flag('--num-batches <n>', integer(0), 'judge the first n batches only; 0: all (default 0)'),
+    ...byName(files, '--on-bad-line'),
+    ...byName(csv, '--delimiter'),
+    ...machine,
+    yes('--json', 'one JSON object instead of text'),
+  ],
+}
+
+export const predictFlags: Groups = {
+  'Options:': [
+    flag('--load-model <file>', text, 'the model'),
+    flag(
+      '--format <format>',
+      oneOf('kaggle', 'csv', 'jsonl'),
+      'Criteo lines with or without label, CSV with a header line, or one JSON row per line (default: guessed from the first line)',
+    ),
+    ...byName(csv, '--delimiter'),
+    flag(
+      '--on-bad-line <what>',
+      oneOf('skip', 'error'),
+      'skip: print nan for a malformed line; or stop (default error)',
+    ),
+    ...machine,
+    yes('--json', 'print {"probability": ...} lines'),
+  ],
+}
+
+export const infoFlags: Groups = { 'Options:': [yes('--json', 'one JSON object instead of text')] }
+
+export const demoFlags: Groups = {
+  'Options:': [
+    flag('--rows <n>', integer(1000, 10_000_000), 'examples to make (default 400000)'),
+    flag('--seed <n>', integer(0, 0xffffffff), 'of data and model (default 1)'),
+    ...machine,
+  ],
+}
+
+/** Flags of dlrm_s_pytorch.py that change nothing here: taken, with a note, so that its scripts run as they are. */
+export const ignoredFlags: Readonly<Record<string, string>> = {
+  '--processed-data-file': 'files are read as they are',
+  '--num-workers': 'one thread reads ahead',
+  '--test-num-workers': 'one thread reads ahead',
+  '--memory-map': 'files are never read as a whole',
+  '--dataset-multiprocessing': 'files are never preprocessed',
+  '--print-precision': 'losses have six decimals',
+  '--tensor-board-filename': 'use --json for a log',
+  '--sync-dense-params': 'there is one process',
+}
+
+/** Its flags for what this package does not have (yet): an error that says so, rather than "unknown option". */
+export const missingFlags: readonly string[] = [
+  '--activation-function --md-flag --md-threshold --md-temperature --md-round-dims --qr-flag --qr-threshold --qr-operation --qr-collisions',
+  '--data-randomize --data-sub-sample-rate --quantize-mlp-with-bit --quantize-emb-with-bit --save-onnx --use-gpu --local_rank --dist-backend',
+  '--print-wall-time --debug-mode --enable-profiling --plot-compute-graph --mlperf-logging --mlperf-acc-threshold --mlperf-auc-threshold',
+  '--mlperf-bin-loader --mlperf-bin-shuffle --mlperf-grad-accum-iter',
+].flatMap(line => line.split(' '))

@@ -1,0 +1,83 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Parsers of flag values; each throws commander's InvalidArgumentError, which names the flag and the value. */
+type Parse<T> = (text: string) => T
+
+const within = (low: number, high: number): string => {
+  if (high !== Number.MAX_VALUE && high !== Number.MAX_SAFE_INTEGER) return ` in [${low}, ${high}]`
+  return low === -Number.MAX_VALUE ? '' : ` >= ${low}`
+}
+
+const check = (ok: boolean, expected: string): void => {
+  if (!ok) throw new InvalidArgumentError(`Expected ${expected}.`)
+}
+
+const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)
+
+export function integer(low: number, high = Number.MAX_SAFE_INTEGER): Parse<number> {
+  return text => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN
+    check(Number.isSafeInteger(value) && value >= low && value <= high, `an integer${within(low, high)}`)
+    return value
+  }
+}
+
+export function number(low = -Number.MAX_VALUE, high = Number.MAX_VALUE): Parse<number> {
+  return text => {
+    const value = isNumber(text) ? Number(text) : NaN
+    check(value >= low && value <= high, `a number${within(low, high)}`)
+    return value
+  }
+}
+
+/** `512-256-64`. */
+export const integers: Parse<number[]> = text => {
+  const list = text.split('-').map(part => (/^\d+$/.test(part) ? Number(part) : NaN))
+  check(
+    list.every(value => Number.isSafeInteger(value) && value > 0),
+    'integers >= 1 between dashes, such as 512-256-64',
+  )
+  return list
+}
+
+/** `0.2-0.8`. */
+export const twoNumbers: Parse<[number, number]> = text => {
+  const list = text.split('-')
+  check(list.length === 2 && list.every(isNumber), 'two numbers >= 0 with a dash between, such as 0.2-0.8')
+  return [Number(list[0]), Number(list[1])]
+}
+
+/** Of `--flag[=value]`: what Python's `type=bool` should have been. */
+export const bool: Parse<boolean> = text => {
+  const yes = /^(true|1|yes)$/i.test(text)
+  check(yes || /^(false|0|no)$/i.test(text), 'True or False')
+  return yes
+}
+
+/** Column names, `a,b,c`. */
+export const names: Parse<string[]> = text => {
+  const list = text.split(',').map(name => name.trim())
+  check(
+    list.every(name => name !== ''),
+    'names between commas',
+  )
+  return list
+}
+
+export const character: Parse<string> = text => {
+  const value = text === '\\t' || text === 'tab' ? '\t' : text
+  check(/^[\t -~]$/.test(value), 'one ASCII character, or tab')
+  return value
+}
+
+export function oneOf<T extends string>(...words: T[]): Parse<T> {
+  return text => {
+    check(words.includes(text as T), words.join(' or '))
+    return text as T
+  }
+}
+
+export const text: Parse<string> = value => {
+  check(value !== '', 'a name')
+  return value
+}

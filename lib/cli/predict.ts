@@ -1,0 +1,33 @@
+import { DLRM } from '../models/dlrm.js'
+import { native } from '../native.js'
+import { schemaOf } from './eval.js'
+import { type Io, write } from './io.js'
+import { type RowOptions, readRows } from './rows.js'
+import { UsageError } from './usage.js'
+
+interface PredictFlags extends RowOptions {
+  loadModel?: string
+  threads?: number
+  json?: boolean
+}
+
+/** `dlrm predict`: one probability per row, in order, as the rows arrive. Memory does not depend on the file's size. */
+export async function predict(file: string, flags: PredictFlags, io: Io): Promise<number> {
+  const { loadModel, threads } = flags
+  if (loadModel === undefined) throw new UsageError('--load-model: is needed')
+  if (threads !== undefined) native.threads(threads)
+  const model = await DLRM.load(loadModel)
+  const line = flags.json
+    ? (p: number | undefined): string => `${JSON.stringify({ probability: p ?? null })}\n`
+    : (p: number | undefined): string => `${p ?? 'nan'}\n`
+  let bad = 0
+  for await (const rows of readRows(file, schemaOf(model, loadModel), io, flags)) {
+    const good = rows.filter(row => row !== undefined)
+    bad += rows.length - good.length
+    const probabilities = good.length > 0 ? await model.predictRows(good) : []
+    let next = 0
+    await write(io.stdout, rows.map(row => line(row && probabilities[next++])).join(''))
+  }
+  if (bad > 0) io.stderr.write(`note: malformed lines: ${bad}\n`)
+  return 0
+}

@@ -1,0 +1,218 @@
+import { DLRM } from '../models/dlrm.js'
+import { native } from '../native.js'
+import type { Optimizer } from '../optim/optimizer.js'
+import { evaluate } from '../train/evaluate.js'
+import type { FitOptions, FitResult, Progress } from '../train/fit.js'
+import type { Metrics } from '../train/metrics.js'
+import type { Io } from './io.js'
+import { defined, openData, type RunData } from './open_data.js'
+import { makeReporter, type Reporter } from './output.js'
+import { hasClicks, modelConfig, shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
+import { UsageError } from './usage.js'
+
+/** Steps between updates of a progress bar: each report waits for the step in flight. */
+const BAR_EVERY = 16
+
+/** `dlrm train`. Resolves to the exit code: 0, or 128 + the number of the signal that stopped it. */
+export async function train(flags: TrainFlags, io: Io): Promise<number> {
+  const settings = trainSettings({ ...flags, progress: flags.progress ?? (io.terminal && !flags.json) })
+  if (settings.threads !== undefined) native.threads(settings.threads)
+  const loaded = settings.loadModel === undefined ? undefined : await loadFor(settings, settings.loadModel)
+  const data = await openData(settings, loaded)
+  const reporter = await makeReporter(io, settings)
+  try {
+    const model = loaded ?? (await newModel(settings, data))
+    const run = new Run(settings, data, model, reporter)
+    return await (settings.inferenceOnly ? run.judge() : run.train())
+  } finally {
+    reporter.done()
+    await data.close()
+  }
+}
+
+async function loadFor(settings: TrainSettings, path: string): Promise<DLRM> {
+  const given = shapeFlags.find(name => settings[name] !== undefined)
+  if (given) {
+    const name = given.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+    throw new UsageError(`--${name}: the model of --load-model has its own`)
+  }
+  const { lossFunction: loss, lossWeights, lossThreshold } = settings
+  return DLRM.load(path, defined({ loss, lossWeights, lossThreshold }))
+}
+
+/** Random data: the reference's parameters for this seed. Otherwise the native generator, which is parallel. */
+async function newModel(settings: TrainSettings, data: RunData): Promise<DLRM> {
+  const { denseCount: dense, tableSizes: tables, categorical } = data.schema
+  const config = modelConfig(settings, { dense, tables, names: categorical.map(column => column.name) })
+  if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
+  const { RandomState } = await import('../data/numpy_random.js')
+  return new DLRM({ ...config, random: new RandomState(settings.seed) })
+}
+
+async function makeOptimizer(s: TrainSettings): Promise<Optimizer> {
+  const { lrNumWarmupSteps: warmupSteps = 0, lrDecayStartStep: decayStartStep = 0, lrNumDecaySteps: decaySteps = 0 } = s
+  const { WarmupPolyDecay } = await import('../optim/schedule.js')
+  const scheduled = warmupSteps > 0 || decaySteps > 0
+  const options = {
+    lr: s.learningRate,
+    ...(scheduled ? { schedule: new WarmupPolyDecay({ warmupSteps, decayStartStep, decaySteps }) } : {}),
+    ...defined({ weightDecay: s.weightDecay }),
+  }
+  switch (s.optimizer) {
+    case 'sgd':
+      return new (await import('../optim/sgd.js')).SGD({ ...options, ...defined({ momentum: s.momentum }) })
+    case 'adagrad':
+      return new (await import('../optim/adagrad.js')).Adagrad(options)
+    case 'rwsadagrad':
+      return new (await import('../optim/rowwise_adagrad.js')).RowWiseAdagrad(options)
+    case 'adam':
+      return new (await import('../optim/adam.js')).Adam(options)
+  }
+}
+
+/** One run over opened data. */
+class Run {
+  readonly #settings: TrainSettings
+  readonly #data: RunData
+  readonly #model: DLRM
+  readonly #reporter: Reporter
+  /** What is judged while training: made data has nothing to judge, unless asked. */
+  readonly #valid: RunData['valid']
+
+  constructor(settings: TrainSettings, data: RunData, model: DLRM, reporter: Reporter) {
+    this.#settings = settings
+    this.#data = data
+    this.#model = model
+    this.#reporter = reporter
+    const judged = hasClicks(settings.mode) || settings.testFreq > 0
+    this.#valid = judged ? (data.valid ?? data.test) : undefined
+    if (settings.earlyStopping !== undefined && !data.valid) {
+      throw new UsageError('--early-stopping: needs validation data (--valid-data-file or --valid-fraction)')
+    }
+  }
+
+  async train(): Promise<number> {
+    const stop = stopOnSignals()
+    try {
+      const { train, schema, close } = this.#data
+      const data = { schema, train, close, ...defined({ valid: this.#valid }) }
+      const result = await this.#model.fit(data, await this.#fitOptions(stop.signal))
+      const { skipped, skippedBy = {} } = train
+      if (skipped) {
+        const reasons = Object.entries(skippedBy).map(([reason, n]) => `${n} x ${reason}`)
+        this.#reporter.note(`malformed lines passed over in ${train.name}: ${skipped} (${reasons.join(', ')})`)
+      }
+      if (stop.code) this.#reporter.note(`stopped at step ${result.steps}`)
+      await this.#finish(result, stop.code > 0)
+      return stop.code
+    } finally {
+      stop.dispose()
+    }
+  }
+
+  /** --inference-only. */
+  async judge(): Promise<number> {
+    const { test, valid, train } = this.#data
+    const source = test ?? valid ?? train
+    const metrics = await this.#evaluate(source)
+    const nothing = { steps: 0, samples: 0, seconds: null, samplesPerSecond: null, bestStep: null, savedTo: null }
+    this.#reporter.summary({
+      ...nothing,
+      split: source.name,
+      metrics,
+      skipped: source.skipped ?? 0,
+      teacherAuc: this.#data.ceiling?.() ?? null,
+    })
+    return 0
+  }
+
+  async #fitOptions(signal: AbortSignal): Promise<FitOptions> {
+    const s = this.#settings
+    const { earlyStopping: patience, metric, checkpointDir: dir } = s
+    const onWarning = (text: string): void => this.#reporter.note(text)
+    return {
+      batchSize: s.miniBatchSize,
+      optimizer: await makeOptimizer(s),
+      epochs: s.nepochs,
+      ...defined({ stepsPerEpoch: s.numBatches || undefined, validEvery: s.testFreq || undefined, resume: s.resume }),
+      shuffle: s.shuffle ?? hasClicks(s.mode),
+      seed: s.seed,
+      validBatchSize: s.testMiniBatchSize,
+      ...(patience === undefined ? {} : { earlyStopping: { patience, ...defined({ metric }) } }),
+      ...(dir === undefined ? {} : { checkpoint: { dir, every: s.checkpointEvery ?? 1000, onWarning } }),
+      progressEvery: s.progress ? BAR_EVERY : s.printFreq,
+      onProgress: progress => this.#report(progress),
+      signal,
+    }
+  }
+
+  #report(progress: Progress): void {
+    const { size, estimatedSize } = this.#data.train
+    const { miniBatchSize, numBatches } = this.#settings
+    const rows = size ?? estimatedSize
+    const all = rows === undefined ? progress.stepInEpoch : Math.ceil(rows / miniBatchSize)
+    const total = numBatches ? Math.min(numBatches, rows === undefined ? numBatches : all) : all
+    const report = { ...progress, total, estimated: size === undefined && !(numBatches && total === numBatches) }
+    if (progress.valid) this.#reporter.validation(report, progress.valid)
+    else this.#reporter.step(report)
+  }
+
+  /** Saves, judges the test split (or what was validated), and sums up. After a signal it only saves. */
+  async #finish(result: FitResult, stopped: boolean): Promise<void> {
+    const { saveModel } = this.#settings
+    if (saveModel !== undefined) await this.#model.save(saveModel)
+    const final = stopped ? undefined : await this.#final(result)
+    this.#reporter.summary({
+      split: final?.split ?? null,
+      metrics: final?.metrics ?? null,
+      steps: result.steps,
+      samples: result.samples,
+      seconds: result.seconds,
+      samplesPerSecond: result.samplesPerSecond,
+      skipped: result.skipped,
+      bestStep: result.best?.step ?? null,
+      teacherAuc: stopped ? null : (this.#data.ceiling?.() ?? null),
+      savedTo: saveModel ?? null,
+    })
+  }
+
+  async #final({ history, best, steps }: FitResult): Promise<{ split: string; metrics: Metrics } | undefined> {
+    const { test } = this.#data
+    if (hasClicks(this.#settings.mode) && test && test !== this.#valid) {
+      return { split: test.name, metrics: await this.#evaluate(test) }
+    }
+    if (!this.#valid) return undefined
+    const known = history.find(({ step }) => step === (best?.step ?? steps))
+    return { split: this.#valid.name, metrics: known?.valid ?? (await this.#evaluate(this.#valid)) }
+  }
+
+  #evaluate(source: NonNullable<RunData['valid']>): Promise<Metrics> {
+    return evaluate(this.#model, source, { batchSize: this.#settings.testMiniBatchSize })
+  }
+}
+
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process as if nobody listened. */
+function stopOnSignals(): { signal: AbortSignal; readonly code: number; dispose: () => void } {
+  const controller = new AbortController()
+  let code = 0
+  const dispose = (): void => {
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+  const stop = (number: number): void => {
+    code = 128 + number
+    dispose()
+    controller.abort()
+  }
+  const onInterrupt = (): void => stop(2)
+  const onTerminate = (): void => stop(15)
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  return {
+    signal: controller.signal,
+    get code() {
+      return code
+    },
+    dispose,
+  }
+}
