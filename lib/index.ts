@@ -7,6 +7,7 @@ export type { BatchOptions, DataSet, DataSource, Located, Position } from './dat
 export { DlrmError, type ErrorCode } from './errors.js'
 export { GraphBuilder, type Value } from './graph/builder.js'
 export * as ops from './graph/ops.js'
+export * as kernels from './kernels.js'
 export { DLRM, type DLRMConfig, type DLRMOptions } from './models/dlrm.js'
 export { type CompileOptions, Model, type Tensor } from './models/model.js'
 export { Adagrad } from './optim/adagrad.js'

@@ -59,6 +59,8 @@ export interface OpCall {
   inputs: ({ data: Float32Array | Int32Array; cols: number; rows?: number } | { bags: unknown[] })[]
   /** Used in place; update ops change them. */
   params?: Float32Array[]
+  /** Draws the parameters instead, into memory of the op's own. */
+  seed?: number
   dout?: Float32Array[]
   dparams?: Float32Array[]
   isa?: Isa
@@ -68,7 +70,12 @@ export interface OpCall {
   backward?: boolean
   lr?: number
   step?: number
+  /** Default 1. */
   repeats?: number
+  /** Ends the repeats after this time, but not before the third. */
+  seconds?: number
+  /** Empties the caches before each repeat. */
+  cold?: boolean
 }
 
 export interface OpResult {
@@ -86,6 +93,16 @@ export interface OpResult {
   bytes: number
 }
 
+export interface ProbeOptions {
+  isa?: Isa
+  threads?: number
+  /** Of the buffer that is read, or the table whose rows are gathered. */
+  bytes?: number
+  rowBytes?: number
+  /** How long to measure; default .05. */
+  seconds?: number
+}
+
 /** What the native addon exports (native/binding/addon.cpp). */
 export interface NativeAddon {
   setErrorClass(errorClass: typeof DlrmError): void
@@ -96,6 +113,8 @@ export interface NativeAddon {
   threads(count?: number): number
   ops(): string[]
   runOp(call: OpCall): OpResult
+  /** The machine's peak, in flops or bytes per second: native/base/probe.h. */
+  probe(kind: 'fma' | 'read' | 'gather', options: ProbeOptions): number
   Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram
 }
 

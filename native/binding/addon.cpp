@@ -39,6 +39,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["threads"] = Napi::Function::New(env, threads);
   exports["ops"] = Napi::Function::New(env, op_names);
   exports["runOp"] = Napi::Function::New(env, run_op);
+  exports["probe"] = Napi::Function::New(env, run_probe);
   exports["Program"] = program_class(env);
   return exports;
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 
+#include "base/probe.h"
 #include "binding/env.h"
 #include "binding/read.h"
 #include "exec/op_runner.h"
@@ -10,7 +11,19 @@
 namespace dlrm::binding {
 namespace {
 
-// Reads the call's object { op, attrs, batch, inputs, params, dout, dparams, isa, threads, backward, lr, step, repeats }.
+Isa read_isa(Napi::Value value) {
+  return value.IsUndefined() ? default_isa() : isa_from_name(value.ToString().Utf8Value().c_str());
+}
+
+// Of this many threads; null for one, the default.
+std::unique_ptr<Pool> read_pool(Napi::Value value) {
+  const int64_t count = value.IsUndefined() ? 1 : read_size(value, "threads");
+  if (count < 1 || count > 1024) fail(Code::argument, "threads: expected an integer from 1 to 1024");
+  return count > 1 ? std::make_unique<Pool>(static_cast<int>(count)) : nullptr;
+}
+
+// Reads the call's object { op, attrs, batch, inputs, params, seed, dout, dparams, isa, threads, backward, lr, step, repeats,
+// seconds, cold }.
 // It is synchronous, so that the caller's arrays can be used in place.
 class OpCall {
  public:
@@ -20,20 +33,17 @@ class OpCall {
     MakeArgs args;
     args.name = op_;
     args.attrs = read_attrs(call.Get("attrs"));
-    const Napi::Value isa = call.Get("isa");
-    args.isa = isa.IsUndefined() ? default_isa() : isa_from_name(isa.ToString().Utf8Value().c_str());
+    args.isa = read_isa(call.Get("isa"));
     inputs_ = list("inputs");
     for (uint32_t i = 0; i < inputs_.size(); ++i) args.inputs.push_back(input_spec(inputs_[i].As<Napi::Object>()));
     check_bags(args.attrs);
     runner_ = std::make_unique<OpRunner>(op_, std::move(args), batch);
     for (size_t i = 0; i < inputs_.size(); ++i) bind_input(i, inputs_[i].As<Napi::Object>());
     bind(Slot::params, "params");
+    if (call.Has("seed")) runner_->init_params(static_cast<uint64_t>(read_size(call.Get("seed"), "seed")));
     bind(Slot::dout, "dout");
     bind(Slot::dparams, "dparams");
-    const Napi::Value threads = call.Get("threads");
-    const int64_t count = threads.IsUndefined() ? 1 : read_size(threads, "threads");
-    if (count < 1 || count > 1024) fail(Code::argument, "threads: expected an integer from 1 to 1024");
-    if (count > 1) pool_ = std::make_unique<Pool>(static_cast<int>(count));
+    pool_ = read_pool(call.Get("threads"));
     if (call.Has("lr")) runner_->set_step(read_number(call.Get("lr"), "lr"), call.Has("step") ? read_size(call.Get("step"), "step") : 1);
   }
 
@@ -43,16 +53,9 @@ class OpCall {
     const int64_t repeats = repeats_value.IsUndefined() ? 1 : read_size(repeats_value, "repeats");
     runner_->prepare(pool_.get());
     if (backward) runner_->forward(pool_.get());
-    auto nanoseconds = Napi::Float64Array::New(env_, static_cast<size_t>(repeats));
-    for (int64_t i = 0; i < repeats; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      if (backward)
-        runner_->backward(pool_.get());
-      else
-        runner_->forward(pool_.get());
-      const auto end = std::chrono::steady_clock::now();
-      nanoseconds[static_cast<size_t>(i)] = static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count());
-    }
+    const std::vector<double> times = time_repeats(repeats, backward);
+    auto nanoseconds = Napi::Float64Array::New(env_, times.size());
+    std::copy(times.begin(), times.end(), nanoseconds.Data());
     const Cost cost = runner_->cost(backward);
     auto result = Napi::Object::New(env_);
     result["outputs"] = arrays(Slot::out);
@@ -69,6 +72,28 @@ class OpCall {
   }
 
  private:
+  // As many as asked for; after `seconds` no more than have been done, but three.
+  std::vector<double> time_repeats(int64_t repeats, bool backward) {
+    using Clock = std::chrono::steady_clock;
+    const Napi::Value seconds_value = call_.Get("seconds");
+    const double seconds = seconds_value.IsUndefined() ? 0 : read_number(seconds_value, "seconds");
+    std::unique_ptr<CacheSweep> sweep;
+    if (call_.Get("cold").ToBoolean()) sweep = std::make_unique<CacheSweep>();
+    const auto elapsed = [](Clock::time_point since) { return std::chrono::duration<double, std::nano>(Clock::now() - since).count(); };
+    const auto begin = Clock::now();
+    std::vector<double> times;
+    for (int64_t i = 0; i < repeats && (i < 3 || seconds == 0 || elapsed(begin) < 1e9 * seconds); ++i) {
+      if (sweep) sweep->run(pool_.get());
+      const auto start = Clock::now();
+      if (backward)
+        runner_->backward(pool_.get());
+      else
+        runner_->forward(pool_.get());
+      times.push_back(elapsed(start));
+    }
+    return times;
+  }
+
   std::vector<Napi::Value> list(const char* name) {
     std::vector<Napi::Value> items;
     const Napi::Value value = call_.Get(name);
@@ -170,6 +195,30 @@ Napi::Value run_op(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!info[0].IsObject()) fail(Code::argument, "runOp: expected an object");
     return OpCall(info[0].As<Napi::Object>()).run();
+  });
+}
+
+// probe(kind, { isa, threads, bytes, rowBytes, seconds }): base/probe.h.
+Napi::Value run_probe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsString() || !info[1].IsObject()) fail(Code::argument, "probe: expected a kind and an object");
+    const std::string kind = info[0].ToString().Utf8Value();
+    const auto options = info[1].As<Napi::Object>();
+    ProbeSpec spec;
+    if (kind == "fma")
+      spec.kind = ProbeKind::fma;
+    else if (kind == "read")
+      spec.kind = ProbeKind::read;
+    else if (kind == "gather")
+      spec.kind = ProbeKind::gather;
+    else
+      fail(Code::argument, "probe: expected fma, read or gather, received \"%s\"", kind.c_str());
+    spec.isa = read_isa(options.Get("isa"));
+    if (options.Has("bytes")) spec.bytes = read_size(options.Get("bytes"), "bytes");
+    if (options.Has("rowBytes")) spec.row_bytes = read_size(options.Get("rowBytes"), "rowBytes");
+    if (options.Has("seconds")) spec.seconds = read_number(options.Get("seconds"), "seconds");
+    const std::unique_ptr<Pool> pool = read_pool(options.Get("threads"));
+    return Napi::Number::New(info.Env(), probe(spec, pool.get()));
   });
 }
 

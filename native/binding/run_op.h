@@ -5,6 +5,7 @@
 namespace dlrm::binding {
 
 Napi::Value run_op(const Napi::CallbackInfo& info);
+Napi::Value run_probe(const Napi::CallbackInfo& info);
 Napi::Value op_names(const Napi::CallbackInfo& info);
 
 }  // namespace dlrm::binding

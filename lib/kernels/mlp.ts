@@ -1,0 +1,70 @@
+import type { Activation } from '../graph/ops.js'
+import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
+
+/** One fully connected layer. */
+export interface MlpLayer {
+  /** W `[N, K]`, row-major. */
+  weight: Float32Array
+  /** b `[N]` */
+  bias: Float32Array
+}
+
+export interface MlpArguments {
+  /** B */
+  batch: number
+  /** `[B, K]`, K the columns of the first layer's weight. */
+  x: Float32Array
+  /** One or more; the columns of each weight are the rows of the one before. */
+  layers: readonly MlpLayer[]
+  /** Of the layers but the last; default relu. */
+  activation?: Activation
+  /** Of the last layer; default relu. */
+  last?: Activation
+}
+
+/**
+ * Fully connected layers in one op: y = act(x W^T + b), layer after layer.
+ *
+ * - out `[B, N]`, N the rows of the last weight
+ *
+ * Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`.
+ */
+export function mlp(args: MlpArguments, options?: KernelOptions): { out: Float32Array } & KernelTiming {
+  const { result, timing } = call(mlpCall(args), options)
+  return { out: result.outputs[0]!, ...timing }
+}
+
+/**
+ * Gradients of {@link mlp}: runs it forward once, then times the backward pass.
+ *
+ * - `dout [B, N]`; dx `[B, K]`; layers: dweight `[N, K]` and dbias `[N]` of each
+ *
+ * Errors: as `mlp`.
+ */
+export function mlpBackward(
+  args: MlpArguments & { dout: Float32Array },
+  options?: KernelOptions,
+): { dx: Float32Array; layers: { dweight: Float32Array; dbias: Float32Array }[] } & KernelTiming {
+  const forward = mlpCall(args)
+  const check = new Arguments('mlp')
+  const dout = check.floats('dout', args.dout, 'B x N', args.batch, args.layers.at(-1)!.bias.length)
+  const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
+  const gradients = result.dparams!
+  const layers = args.layers.map((_, l) => ({ dweight: gradients[2 * l]!, dbias: gradients[2 * l + 1]! }))
+  return { dx: result.din![0]!, layers, ...timing }
+}
+
+function mlpCall({ batch, x, layers, activation = 'relu', last = 'relu' }: MlpArguments) {
+  const check = new Arguments('mlp')
+  check.size('batch', batch)
+  const inputs = check.quotient('x', x, 'B', batch)
+  let columns = inputs
+  const params = check.list('layers', layers).flatMap(({ weight, bias }, l) => {
+    const rows = check.anyFloats(`layers[${l}].bias`, bias).length
+    check.floats(`layers[${l}].weight`, weight, 'N x K', rows, columns)
+    columns = rows
+    return [weight, bias]
+  })
+  const widths = layers.map(({ bias }) => bias.length)
+  return { op: 'mlp', attrs: { layers: widths, activation, last }, batch, inputs: [{ data: x, cols: inputs }], params }
+}

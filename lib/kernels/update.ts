@@ -1,0 +1,125 @@
+import type { Attrs } from '../native.js'
+import type { Optimizer } from '../optim/optimizer.js'
+import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
+import { type EmbeddingBagArguments, type EmbeddingBagTable, readTables } from './embedding_bag.js'
+
+/** A rule and the number of the step it is applied at. */
+export interface UpdateRule {
+  /** `new SGD(...)`, `Adagrad`, `RowWiseAdagrad` (tables only) or `Adam`. */
+  optimizer: Optimizer
+  /** From 1, the default: schedules and Adam's bias correction depend on it. */
+  step?: number
+}
+
+export interface EmbeddingUpdateTable extends EmbeddingBagTable {
+  /**
+   * The rule's state, changed in place, in this order: Adagrad sum `[R, E]`; RowWiseAdagrad sum `[R]`;
+   * Adam exp_avg and exp_avg_sq, `[R, E]` each; SGD none.
+   */
+  state?: readonly Float32Array[]
+}
+
+export interface EmbeddingUpdateArguments extends EmbeddingBagArguments, UpdateRule {
+  tables: readonly EmbeddingUpdateTable[]
+  /** Gradient of the bags' output `[B, T*E]`; with `perLookup` of each lookup, table after table. */
+  dout: Float32Array
+  /** Mode max only: what `embeddingBag` returned. */
+  positions?: Int32Array
+  /** The tables are factors `[R]` (`width` 1) and `dout` is the `dlookup` of `embeddingBagBackward`, one array behind the other. */
+  perLookup?: boolean
+}
+
+/**
+ * The backward pass of `embeddingBag` fused with the optimizer: changes `weight` (and `state`) in place, on the rows that
+ * were looked up only. Gradients of a row that was looked up twice are summed first: PyTorch's sparse semantics.
+ *
+ * Errors: `ERR_INDEX`, `ERR_OFFSETS`, `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`; then nothing has changed.
+ */
+export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: KernelOptions): KernelTiming {
+  const { tables, width, mode = 'sum', dout, positions, perLookup = false } = args
+  const check = new Arguments('embedding_update')
+  const { rows, batch, bags, rowWeights } = readTables(check, tables, width)
+  const names = tables.map((_, t) => `${t}`)
+  const attrs: Attrs = { ...ruleAttrs(check, args.optimizer), rows, width, mode, names, per_lookup: perLookup }
+  if (rowWeights.length > 0) attrs.scale_names = tables.map((_, t) => `scale_${t}`)
+  const state = stateArrays(check, 'tables', tables)
+  const params = [...tables.map(table => table.weight), ...state, ...rowWeights]
+  const columns = tables.length * width
+  const lookups = tables.reduce((sum, { indices }) => sum + indices.length, 0)
+  const gradient = perLookup
+    ? { data: check.floats('dout', dout, 'sum of L', lookups), cols: 1, rows: lookups }
+    : { data: check.floats('dout', dout, 'B x T x E', batch, tables.length, width), cols: columns }
+  const inputs = [{ bags }, gradient, ...(mode === 'max' ? [{ data: winners(check, positions), cols: columns }] : [])]
+  return call({ op: 'embedding_update', attrs, batch, inputs, params, ...when(args) }, options).timing
+}
+
+export interface DenseUpdateTensor {
+  /** Weights `[n]`, changed in place. */
+  w: Float32Array
+  /** Their gradient `[n]`. */
+  g: Float32Array
+  /** The rule's state `[n]`, changed in place: SGD with momentum one, Adagrad sum, Adam exp_avg and exp_avg_sq. */
+  state?: readonly Float32Array[]
+}
+
+/**
+ * One step of the optimizer on dense tensors, in place. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`; then nothing has
+ * changed.
+ */
+export function denseUpdate(
+  args: UpdateRule & { tensors: readonly DenseUpdateTensor[] },
+  options?: KernelOptions,
+): KernelTiming {
+  const { tensors } = args
+  const check = new Arguments('dense_update')
+  const sizes = check.list('tensors', tensors).map(({ w, g }, i) => {
+    const size = check.anyFloats(`tensors[${i}].w`, w).length
+    check.floats(`tensors[${i}].g`, g, 'n', size)
+    return size
+  })
+  const names = tensors.map((_, i) => `${i}`)
+  const state = stateArrays(check, 'tensors', tensors)
+  const params = [...tensors.map(tensor => tensor.w), ...state]
+  // The op has a slot for the gradient of every parameter; the states' are never read.
+  const dparams = [...tensors.map(tensor => tensor.g), ...state]
+  const attrs = { ...ruleAttrs(check, args.optimizer), names, sizes }
+  return call({ op: 'dense_update', attrs, batch: 1, inputs: [], params, dparams, ...when(args) }, options).timing
+}
+
+/** State i of every item, then state i + 1. */
+function stateArrays(
+  check: Arguments,
+  name: string,
+  items: readonly { state?: readonly Float32Array[] }[],
+): Float32Array[] {
+  const count = items[0]!.state?.length ?? 0
+  items.forEach(({ state = [] }, i) => {
+    if (state.length !== count)
+      check.fail(
+        'ERR_SHAPE',
+        `${name}[${i}].state: expected ${count} arrays as in ${name}[0], received ${state.length}`,
+      )
+  })
+  return Array.from({ length: count }).flatMap((_, s) => {
+    return items.map(({ state }, i) => check.anyFloats(`${name}[${i}].state[${s}]`, state![s]))
+  })
+}
+
+function winners(check: Arguments, positions: unknown): Int32Array {
+  if (positions instanceof Int32Array) return positions
+  return check.fail('ERR_ARGUMENT', 'positions: expected the Int32Array that embeddingBag returned, with mode max')
+}
+
+const when = ({ optimizer, step = 1 }: UpdateRule) => ({ lr: optimizer.lrAt(step), step })
+
+/** Everything but the learning rate, which `lrAt` gives with its decay. */
+function ruleAttrs(check: Arguments, optimizer: Optimizer): Attrs {
+  if (typeof optimizer?.lrAt !== 'function')
+    check.fail('ERR_ARGUMENT', 'optimizer: expected an optimizer such as new Adagrad({ lr })')
+  const attrs: Attrs = {}
+  for (const [name, value] of Object.entries(optimizer.toJSON())) {
+    if (name === 'lr' || name === 'schedule' || name === 'lrDecay') continue
+    attrs[name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)] = value as number | string | boolean
+  }
+  return attrs
+}
