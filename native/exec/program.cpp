@@ -101,15 +101,14 @@ void Program::write(size_t index, int64_t start, int64_t count, const float* fro
   packed_is_stale_ = true;
 }
 
-// The op's parameters are `params`, then the states it asks for, which are made here, then `scales`.
-void Program::add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params, const std::vector<int>& scales) {
+// The op's parameters are `params`, then the states it asks for, which are made here.
+void Program::add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params) {
   update.op = make_op(op, args);
   for (const int param : params) update.params.push_back(params_[param]->view);
-  for (size_t i = params.size(); i + scales.size() < update.op->params.size(); ++i) {
+  for (size_t i = params.size(); i < update.op->params.size(); ++i) {
     add_param(update.op->params[i], true, states_, nullptr);
     update.params.push_back(states_.back()->view);
   }
-  for (const int scale : scales) update.params.push_back(params_[scale]->view);
   updates_.push_back(std::move(update));
 }
 
@@ -134,7 +133,8 @@ void Program::add_sparse_update(const Attrs& optimizer, size_t n, const SparseUp
     for (const int p : own) all.push_back(node.params[p]);
     return all;
   };
-  const std::vector<int> params = ids(sparse.params), scales = ids(sparse.scale_params);
+  std::vector<int> params = ids(sparse.params);
+  const std::vector<int> scales = ids(sparse.scale_params);
   std::vector<double> rows;
   for (const int p : params) rows.push_back(static_cast<double>(params_[p]->size() / sparse.width));
   MakeArgs args;
@@ -153,7 +153,8 @@ void Program::add_sparse_update(const Attrs& optimizer, size_t n, const SparseUp
   Update update;
   update.node = static_cast<int>(n);
   update.sparse = &sparse;
-  add_update(std::move(update), args, "embedding_update", params, scales);
+  params.insert(params.end(), scales.begin(), scales.end());
+  add_update(std::move(update), args, "embedding_update", params);
 }
 
 void Program::add_dense_update(const Attrs& optimizer) {
@@ -172,7 +173,7 @@ void Program::add_dense_update(const Attrs& optimizer) {
   if (optimizer.text("dense_update", "rule", "") == "rowwise_adagrad") args.attrs.set("rule", std::string("adagrad"));  // rows of one element
   args.attrs.set("names", names(params));
   args.attrs.set("sizes", sizes);
-  add_update({}, args, "dense_update", params, {});
+  add_update({}, args, "dense_update", params);
 }
 
 std::vector<std::string> Program::names(const std::vector<int>& params) const {

@@ -57,8 +57,7 @@ class Program {
   };
 
   void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to, Pool* pool);
-  void add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params,
-                  const std::vector<int>& scales);
+  void add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params);
   void add_sparse_update(const Attrs& optimizer, size_t node, const SparseUpdate& sparse);
   void add_dense_update(const Attrs& optimizer);
   std::vector<std::string> names(const std::vector<int>& params) const;
