@@ -11,6 +11,9 @@ const AHEAD = 4
 // From TypeScript (tests) the entry is the .ts file; from dist the .js one.
 const entry = new URL(`./text_worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
+// A thread takes over the process's flags (a TypeScript loader among them), but refuses the one that `node -e` may have.
+const flags = process.execArgv.some(flag => flag.startsWith('--input-type')) ? { execArgv: [] } : {}
+
 interface Chunk {
   batches: PackedBatch[]
   skipped: Skipped
@@ -31,16 +34,14 @@ class Reader {
   #scanned: ScanResult | undefined
 
   constructor(onExit: (reader: Reader) => void) {
-    this.#worker = new Worker(entry, { name: 'dlrm-reader' })
+    this.#worker = new Worker(entry, { name: 'dlrm-reader', ...flags })
     this.#worker.unref()
     this.#worker.on('message', (reply: Reply) => this.#take(reply))
     this.#worker.on('error', error => {
-      this.dead = true
-      this.#fail(new DlrmError('ERR_STATE', `the reading thread failed: ${error.message}`, { cause: error }))
+      this.#end(new DlrmError('ERR_STATE', `the reading thread failed: ${error.message}`, { cause: error }))
     })
     this.#worker.on('exit', () => {
-      this.dead = true
-      this.#fail(new DlrmError('ERR_STATE', 'the data set was closed while it was read'))
+      this.#end(new DlrmError('ERR_STATE', 'the reading thread has ended'))
       onExit(this)
     })
   }
@@ -77,7 +78,10 @@ class Reader {
     this.#arrived.length = 0
   }
 
+  /** What has arrived is dropped too: a pass under way fails at once. */
   async terminate(): Promise<void> {
+    this.#arrived.length = 0
+    this.#end(new DlrmError('ERR_STATE', 'the data set was closed while it was read'))
     await this.#worker.terminate()
   }
 
@@ -100,12 +104,17 @@ class Reader {
   }
 
   #take(reply: Reply): void {
-    if (reply.id !== this.#id) return
+    if (reply.id !== this.#id || this.dead) return
     if (reply.type === 'chunk') this.#arrived.push({ ...reply, done: false })
     else if (reply.type === 'done') this.#arrived.push({ batches: [], skipped: reply.skipped, done: true })
     else if (reply.type === 'scanned') this.#scanned = reply.result
     else this.#fail(new DlrmError(reply.code, reply.message, { cause: reply.cause }))
     this.#waiting?.resolve()
+  }
+
+  #end(error: DlrmError): void {
+    this.dead = true
+    this.#fail(error)
   }
 
   #fail(error: DlrmError): void {

@@ -2,10 +2,12 @@ import { finish } from './hash.js'
 import { Prng } from './prng.js'
 
 const FACTORS = 4
+/** Tables that take part in pairs. */
+const PAIRED = 12
 /** Rows of larger tables share effects, so that the teacher stays small. */
 const MOST_ROWS = 1 << 14
 /** Shares of the score's variance: columns alone, numbers, pairs of columns. */
-const SHARES = [0.55, 0.15, 0.3] as const
+const SHARES = [0.6, 0.25, 0.15] as const
 const CALIBRATION_ROWS = 8000
 
 /** One example's features: table t has `indices[offsets[t]..offsets[t+1])`, averaged. */
@@ -52,8 +54,9 @@ export class Teacher {
     this.#linear = rows.map((n, t) =>
       tables.length < 4 || order[t]! % 4 !== 3 ? normals(n, 0.5 + random.unit()) : undefined,
     )
-    for (let k = 0; k + 1 < Math.min(tables.length, 13); k += 2)
-      this.#pairs.push([order.indexOf(k), order.indexOf(k + 1)])
+    // Pairs of small tables: each pair of rows comes often enough to be learnt.
+    const small = [...order].sort((a, b) => tables[a]! - tables[b]!).slice(0, PAIRED)
+    for (let k = 0; k + 1 < small.length; k += 2) this.#pairs.push([small[k]!, small[k + 1]!])
     const paired = new Set(this.#pairs.flat())
     this.#factors = rows.map((n, t) => (paired.has(t) ? normals(n * FACTORS, 1) : undefined))
     this.#slopes = normals(dense, 1)

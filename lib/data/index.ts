@@ -1,0 +1,29 @@
+export type { Bags, Batch } from './batch.js'
+export { type CriteoOptions, criteoColumns, criteoRow, openCriteo } from './criteo.js'
+export { type CsvEncoding, type CsvOptions, openCsv } from './csv.js'
+export { RandomState, type RandomStateJson } from './numpy_random.js'
+export { type LookupOptions, type RandomOptions, randomData } from './random.js'
+export {
+  type CategoricalColumn,
+  type DenseColumn,
+  type DenseTransform,
+  type HashColumn,
+  type IdColumn,
+  Schema,
+  type SchemaJson,
+  type VocabularyColumn,
+} from './schema.js'
+export type { BatchOptions, DataSet, DataSource, Located, Position } from './source.js'
+export { type ZipfDataSet, type ZipfOptions, zipfData } from './synthetic.js'
+export { Teacher, type TeacherOptions, teacherAuc } from './teacher.js'
+export type { TextOptions } from './text_source.js'
+export {
+  generateTrace,
+  profileTrace,
+  readProfile,
+  type TraceOptions,
+  type TraceProfile,
+  traceData,
+  writeProfile,
+} from './trace.js'
+export { type WriteCriteoOptions, type WrittenCriteo, writeCriteo } from './write_criteo.js'
