@@ -38,8 +38,6 @@ const SPLITS = { train: 1, valid: 2, test: 3 } as const
 
 /** Random data whose labels are drawn from a planted teacher, with indices of Zipf frequencies. Nothing is stored. */
 export function zipfData(options: ZipfOptions): ZipfDataSet {
-  const maker = new RowMaker(options)
-  const { schema, teacher } = maker
   const rows = wholeNumber('rows', options.rows, 1)
   const tenth = Math.max(1, Math.floor(rows / 10))
   const sizes = {
@@ -47,6 +45,8 @@ export function zipfData(options: ZipfOptions): ZipfDataSet {
     valid: wholeNumber('validRows', options.validRows ?? tenth, 1),
     test: wholeNumber('testRows', options.testRows ?? tenth, 1),
   }
+  const maker = new RowMaker(options)
+  const { schema, teacher } = maker
   const source = (name: keyof typeof SPLITS): ZipfSource => new ZipfSource(name, maker, sizes[name])
   return {
     schema,

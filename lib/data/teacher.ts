@@ -103,13 +103,7 @@ export class Teacher {
     const scores = Float64Array.from(parts, each =>
       each.reduce((sum, part, i) => sum + part * this.#scales[i]!, 0),
     ).sort()
-    const biasFor = (scale: number): number =>
-      bisect(
-        -40,
-        40,
-        bias => scores.reduce((sum, score) => sum + sigmoid(bias + scale * score), 0) / scores.length,
-        clickRate,
-      )
+    const biasFor = (scale: number): number => bisect(-40, 40, bias => meanProbability(scores, scale, bias), clickRate)
     const scale = bisect(
       0.01,
       20,
@@ -179,6 +173,12 @@ function rowOf(index: number, rows: number): number {
 function deviation(values: number[]): number {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length
   return Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length)
+}
+
+function meanProbability(scores: Float64Array, scale: number, bias: number): number {
+  let sum = 0
+  for (let i = 0; i < scores.length; i++) sum += sigmoid(bias + scale * scores[i]!)
+  return sum / scores.length
 }
 
 /** Where the increasing function `f` reaches `goal`. */

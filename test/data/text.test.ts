@@ -508,7 +508,14 @@ t.test('from dist, as plain JavaScript', async t => {
   const dist = join(folder, 'dist')
   mkdirSync(dist)
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  const flags = ['-p', join(root, 'tsconfig.build.json'), '--outDir', dist, '--declaration', 'false']
+  const config = {
+    extends: join(root, 'tsconfig.build.json'),
+    compilerOptions: { outDir: dist, rootDir: join(root, 'lib'), declaration: false },
+    files: ['index.ts', 'text_worker.ts'].map(name => join(root, 'lib/data', name)),
+    include: [],
+  }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  const flags = ['-p', join(folder, 'tsconfig.json')]
   const built = spawnSync(process.execPath, [tsc, ...flags], { encoding: 'utf8', timeout: 120_000 })
   t.equal(built.status, 0, built.stdout)
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
