@@ -226,7 +226,7 @@ export const infoFlags: Groups = { 'Options:': [yes('--json', 'one JSON object i
 
 export const demoFlags: Groups = {
   'Options:': [
-    flag('--rows <n>', integer(1000, 10_000_000), 'examples to make (default 400000)'),
+    flag('--rows <n>', integer(20_000, 10_000_000), 'examples to make (default 600000)'),
     flag('--seed <n>', integer(0, 0xffffffff), 'of data and model (default 1)'),
     ...machine,
   ],

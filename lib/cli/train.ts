@@ -8,6 +8,7 @@ import type { Io } from './io.js'
 import { defined, openData, type RunData } from './open_data.js'
 import { makeReporter, type Reporter } from './output.js'
 import { hasClicks, modelConfig, shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
+import { stopOnSignals } from './signals.js'
 import { UsageError } from './usage.js'
 
 /** Steps between updates of a progress bar: each report waits for the step in flight. */
@@ -188,31 +189,5 @@ class Run {
 
   #evaluate(source: NonNullable<RunData['valid']>): Promise<Metrics> {
     return evaluate(this.#model, source, { batchSize: this.#settings.testMiniBatchSize })
-  }
-}
-
-/** Aborts at the first SIGINT or SIGTERM; a second one ends the process as if nobody listened. */
-function stopOnSignals(): { signal: AbortSignal; readonly code: number; dispose: () => void } {
-  const controller = new AbortController()
-  let code = 0
-  const dispose = (): void => {
-    process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onTerminate)
-  }
-  const stop = (number: number): void => {
-    code = 128 + number
-    dispose()
-    controller.abort()
-  }
-  const onInterrupt = (): void => stop(2)
-  const onTerminate = (): void => stop(15)
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
-  return {
-    signal: controller.signal,
-    get code() {
-      return code
-    },
-    dispose,
   }
 }
