@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DlrmError } from './errors.js'
 
@@ -72,7 +73,7 @@ export interface OpCall {
   step?: number
   /** Default 1. */
   repeats?: number
-  /** Ends the repeats after this time, but not before the third. */
+  /** Ends the repeats after this time. */
   seconds?: number
   /** Empties the caches before each repeat. */
   cold?: boolean
@@ -118,8 +119,13 @@ export interface NativeAddon {
   Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram
 }
 
-// This file is one level below the package's root both as lib/native.ts and as dist/native.js.
-const packageRoot = fileURLToPath(new URL('..', import.meta.url))
+// The nearest folder above with a package.json: this file runs as dist/native.js, lib/native.ts and, in the benchmark,
+// build/bench/lib/native.js.
+function findRoot(): string {
+  let dir = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(dir, 'package.json')) && dirname(dir) !== dir) dir = dirname(dir)
+  return dir
+}
 
 /**
  * Loads build/Release/dlrm.node, else the shipped prebuild for this platform. Never relies on an install script having
@@ -127,7 +133,7 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
  *
  * @throws DlrmError `ERR_NATIVE`, with what to do, when there is no binary or it does not load; `cause` has the reason.
  */
-export function loadNative(root: string = packageRoot): NativeAddon {
+export function loadNative(root: string = findRoot()): NativeAddon {
   try {
     const load = createRequire(import.meta.url)('node-gyp-build') as (dir: string) => NativeAddon
     const addon = load(root)

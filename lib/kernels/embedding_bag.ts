@@ -59,7 +59,8 @@ export function embeddingBagBackward(
   const dout = check.floats('dout', args.dout, 'B x T x E', forward.batch, args.tables.length, args.width)
   const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
   const dlookup =
-    result.dweights ?? check.fail('ERR_ARGUMENT', 'backward: expected tables with weights or rowWeights, received neither')
+    result.dweights ??
+    check.fail('ERR_ARGUMENT', 'backward: expected tables with weights or rowWeights, received neither')
   return { dlookup, ...timing }
 }
 

@@ -70,7 +70,8 @@ double best_rate(Pool* pool, int64_t n, double amount, double seconds, F&& work)
   pass();
   const double end = now() + seconds;
   double best = 0;
-  for (double start = now(); start < end || best == 0;) {
+  int passes = 0;
+  for (double start = now(); start < end || passes < 4; ++passes) {
     pass();
     const double stop = now();
     best = std::max(best, amount / std::max(stop - start, 1e-9));

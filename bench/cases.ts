@@ -1,0 +1,179 @@
+/**
+ * What `npm run bench` times: for every op of the registry the shapes that matter. A new op adds its cases here, in
+ * alphabetical order; the run fails for an op without one.
+ */
+import type { Attrs, OpCall } from '../lib/native.js'
+
+export type Pass = 'forward' | 'backward' | 'update'
+
+export interface BenchCase {
+  op: string
+  shape: string
+  passes: Pass[]
+  call: OpCall
+  /** Minutes of work for plain loops: not timed on scalar. */
+  big?: boolean
+  /**
+   * Random rows are what the op is made of: this many bytes each, so many of them, from tables of so many bytes in all.
+   * The caches are emptied before each repeat, since the next batch looks up other rows.
+   */
+  gather?: { rowBytes: number; lookups: number; tableBytes: number }
+}
+
+/** All cases; with `smoke` the same ones, tiny. */
+export function benchCases(smoke: boolean): BenchCase[] {
+  const batch = smoke ? 16 : 2048
+  const rows = smoke ? 100 : 100_000
+  return [
+    ...losses(batch),
+    ...denseUpdates(smoke ? 1000 : 530_000),
+    ...embeddingBags(batch, rows),
+    ...embeddingUpdates(batch, rows),
+    ...interactions(batch),
+    ...mlps(batch, smoke),
+  ]
+}
+
+const random = (n: number): Float32Array => new Float32Array(n).map(() => 2 * Math.random() - 1)
+const matrix = (batch: number, cols: number) => ({ data: random(batch * cols), cols })
+
+function losses(batch: number): BenchCase[] {
+  const labels = { data: new Float32Array(batch).map(() => Math.round(Math.random())), cols: 1 }
+  const both: Pass[] = ['forward', 'backward']
+  const shape = `B ${batch}`
+  const pair = [matrix(batch, 1), labels]
+  return [
+    { op: 'bce_loss', shape, passes: both, call: { op: 'bce_loss', batch, inputs: pair, dout: [Float32Array.of(1)] } },
+    {
+      op: 'concat',
+      shape: `${shape}, 16 + 416`,
+      passes: both,
+      call: { op: 'concat', batch, inputs: [matrix(batch, 16), matrix(batch, 416)], dout: [random(batch * 432)] },
+    },
+    { op: 'mse_loss', shape, passes: both, call: { op: 'mse_loss', batch, inputs: pair, dout: [Float32Array.of(1)] } },
+    {
+      op: 'sigmoid',
+      shape,
+      passes: both,
+      call: { op: 'sigmoid', batch, inputs: [matrix(batch, 1)], dout: [random(batch)] },
+    },
+  ]
+}
+
+const RULES: [string, Attrs][] = [
+  ['sgd', { rule: 'sgd' }],
+  ['adagrad', { rule: 'adagrad' }],
+  ['rowwise_adagrad', { rule: 'rowwise_adagrad' }],
+  ['adam', { rule: 'adam' }],
+]
+
+/** As many numbers as the MLPs of the Kaggle model have. */
+function denseUpdates(size: number): BenchCase[] {
+  return RULES.filter(([name]) => name !== 'rowwise_adagrad').map(([name, rule]) => ({
+    op: 'dense_update',
+    shape: `${name}, n ${size}`,
+    passes: ['update'],
+    call: {
+      op: 'dense_update',
+      attrs: { ...rule, names: ['w'], sizes: [size] },
+      batch: 1,
+      inputs: [],
+      dparams: Array.from({ length: { sgd: 1, adagrad: 2, adam: 3 }[name]! }, () => random(size)),
+      lr: 1e-3,
+      step: 1,
+    },
+  }))
+}
+
+interface Lookups {
+  attrs: Attrs
+  bags: unknown[]
+  gather: NonNullable<BenchCase['gather']>
+  shape: string
+}
+
+/** T tables of R rows, L lookups of each example. */
+function lookups(batch: number, tables: number, rows: number, width: number, pooling: number): Lookups {
+  const bags: unknown[] = []
+  for (let t = 0; t < tables; t++) {
+    const offsets = new Int32Array(batch + 1).map((_, b) => b * pooling)
+    const indices = new Int32Array(batch * pooling).map(() => Math.floor(Math.random() * rows))
+    bags.push(offsets, indices, undefined)
+  }
+  const bytes = 4 * width
+  return {
+    attrs: { rows: Array(tables).fill(rows), width },
+    bags,
+    gather: { rowBytes: bytes, lookups: tables * batch * pooling, tableBytes: tables * rows * bytes },
+    shape: `B ${batch}, ${tables} x ${rows} x ${width}, ${pooling} each`,
+  }
+}
+
+function embeddingBags(batch: number, rows: number): BenchCase[] {
+  const op = 'embedding_bag'
+  const oneHot = lookups(batch, 26, rows, 16, 1)
+  const many = lookups(batch, 1, rows * 10, 64, 32)
+  const cases = [oneHot, lookups(batch, 26, rows, 64, 1), many].flatMap(({ attrs, bags, gather, shape }) => {
+    const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1 }
+    return { op, shape, passes: ['forward'] as Pass[], call, gather }
+  })
+  const weights = (bags: unknown[]) =>
+    bags.map((part, i) => (i % 3 === 2 ? random((bags[i - 1] as Int32Array).length) : part))
+  const modes: BenchCase[] = ['mean', 'max'].map(mode => {
+    const call: OpCall = { op, attrs: { ...many.attrs, mode }, batch, inputs: [{ bags: many.bags }], seed: 1 }
+    return { op, shape: `${mode}, ${many.shape}`, passes: ['forward'], call, gather: many.gather }
+  })
+  const inputs = [{ bags: weights(many.bags) }]
+  const weighted: OpCall = { op, attrs: many.attrs, batch, inputs, seed: 1, dout: [random(batch * 64)] }
+  return [
+    ...cases,
+    ...modes,
+    { op, shape: `weights, ${many.shape}`, passes: ['forward', 'backward'], call: weighted, gather: many.gather },
+  ]
+}
+
+function embeddingUpdates(batch: number, rows: number): BenchCase[] {
+  const op = 'embedding_update'
+  const make = ([name, rule]: [string, Attrs], { attrs, bags, gather, shape }: Lookups): BenchCase => {
+    const tables = bags.length / 3
+    const names = Array.from({ length: tables }, (_, t) => `${t}`)
+    const inputs = [{ bags }, matrix(batch, tables * (attrs.width as number))]
+    const call: OpCall = { op, attrs: { ...attrs, ...rule, names }, batch, inputs, lr: 1e-3, step: 1 }
+    return { op, shape: `${name}, ${shape}`, passes: ['update'], call, gather }
+  }
+  const oneHot = lookups(batch, 26, rows, 16, 1)
+  const many = lookups(batch, 1, rows * 10, 64, 32)
+  return [...RULES.map(rule => make(rule, oneHot)), make(RULES[0]!, many), make(RULES[2]!, many)]
+}
+
+function interactions(batch: number): BenchCase[] {
+  const op = 'interaction_dot'
+  return [16, 64, 128].map(width => {
+    const call: OpCall = {
+      op,
+      attrs: { width },
+      batch,
+      inputs: [matrix(batch, width), matrix(batch, 26 * width)],
+      dout: [random(batch * (width + 351))],
+    }
+    return { op, shape: `B ${batch}, F 27, E ${width}`, passes: ['forward', 'backward'], call }
+  })
+}
+
+function mlps(batch: number, smoke: boolean): BenchCase[] {
+  const op = 'mlp'
+  const make = (b: number, widths: number[], last: string): BenchCase => {
+    const [inputs, ...layers] = widths as [number, ...number[]]
+    const dout = [random(b * layers.at(-1)!)]
+    const call: OpCall = { op, attrs: { layers, last }, batch: b, inputs: [matrix(b, inputs)], seed: 1, dout }
+    return { op, shape: `B ${b}, ${widths.join('-')}`, passes: ['forward', 'backward'], call }
+  }
+  const top = [367, 512, 256, 1]
+  return [
+    make(batch, [13, 512, 256, 64, 16], 'relu'),
+    make(batch, top, 'none'),
+    make(Math.ceil(batch / 16), top, 'none'),
+    make(1, top, 'none'),
+    { ...make(batch, [512, 512, 512, 512], 'relu'), big: !smoke },
+  ]
+}

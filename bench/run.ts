@@ -1,0 +1,86 @@
+/**
+ * Times every op of the registry on every instruction set of this machine: `npm run bench -- [options]`.
+ *
+ *   --op=mlp --shape=13-512   only cases whose op is this, whose shape has this text
+ *   --isa=avx2,scalar         instruction sets; default all of this machine
+ *   --threads=1,4             default 1 and as many as this process may use
+ *   --seconds=.25             time of each case
+ *   --smoke                   tiny shapes, a moment each, in this process: does everything run?
+ *   --json                    one JSON object per line instead of the table
+ *
+ * Every case runs in a process of its own, so that none finds memory and caches as another left them.
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Isa, native } from '../lib/native.js'
+import { type BenchCase, benchCases, type Pass } from './cases.js'
+import { type Measurement, measure } from './measure.js'
+import { heading, row } from './report.js'
+
+const { values: options } = parseArgs({
+  options: {
+    op: { type: 'string' },
+    shape: { type: 'string', default: '' },
+    isa: { type: 'string', default: native.isas().join() },
+    threads: { type: 'string', default: [...new Set([1, native.threads()])].join() },
+    seconds: { type: 'string' },
+    smoke: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string' }, // what a child gets: case, pass, isa, threads
+  },
+})
+const seconds = Number(options.seconds ?? (options.smoke ? 0.004 : 0.25))
+
+function fail(message: string): never {
+  console.error(`bench: ${message}`)
+  process.exit(1)
+}
+
+/** Every op has a case, forward and backward or its update. */
+function checkComplete(cases: readonly BenchCase[]): void {
+  for (const op of native.ops()) {
+    const passes = cases.filter(bench => bench.op === op).flatMap(bench => bench.passes)
+    const complete = passes.includes('update') || (passes.includes('forward') && passes.includes('backward'))
+    if (!complete) fail(`the op ${op} has no case (or one without backward): add it to bench/cases.ts`)
+  }
+}
+
+function chosen(cases: readonly BenchCase[]): { index: number; pass: Pass; isa: Isa; threads: number }[] {
+  const isas = options.isa.split(',') as Isa[]
+  for (const isa of isas) if (!native.isas().includes(isa)) fail(`--isa=${isa}: this machine has ${native.isas()}`)
+  const counts = options.threads.split(',').map(Number)
+  if (counts.some(n => !(Number.isInteger(n) && n > 0))) fail(`--threads=${options.threads}: expected numbers like 1,4`)
+  if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
+  if (options.op && !native.ops().includes(options.op)) fail(`--op=${options.op}: expected one of ${native.ops()}`)
+  return cases.flatMap(({ op, shape, passes, big }, index) => {
+    if ((options.op && op !== options.op) || !shape.includes(options.shape)) return []
+    const timed = isas.filter(isa => !(big && isa === 'scalar'))
+    return passes.flatMap(pass => timed.flatMap(isa => counts.map(threads => ({ index, pass, isa, threads }))))
+  })
+}
+
+function inOwnProcess(only: string): Measurement {
+  const args = [fileURLToPath(import.meta.url), `--only=${only}`, `--seconds=${seconds}`]
+  const child = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  if (child.status !== 0) fail(`${only} ended with ${child.signal ?? `status ${child.status}`}`)
+  return JSON.parse(child.stdout)
+}
+
+const cases = benchCases(options.smoke)
+if (options.only) {
+  const [index, pass, isa, threads] = options.only.split(',') as [string, Pass, Isa, string]
+  const how = { isa, threads: Number(threads), seconds, cold: true }
+  console.log(JSON.stringify(measure(cases[Number(index)]!, pass, how)))
+} else {
+  checkComplete(cases)
+  const runs = chosen(cases)
+  if (runs.length === 0) fail('no case matches')
+  if (!options.json) console.log(heading())
+  for (const { index, pass, isa, threads } of runs) {
+    const measurement = options.smoke
+      ? measure(cases[index]!, pass, { isa, threads, seconds, cold: false })
+      : inOwnProcess([index, pass, isa, threads].join())
+    console.log(options.json ? JSON.stringify(measurement) : row(measurement))
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Times the whole training step and prediction of the Kaggle model: `npm run bench:train -- [options]`.
+ *
+ *   --case=step,predict,predictSync   default all
+ *   --batch=2048,128                  default: step 2048 and 128; predictions 2048, 128 and 1
+ *   --threads=4                       default DLRM_THREADS, else the cores this process may use
+ *   --seconds=2                       of each case
+ *   --busy=4                          the training step again beside so many busy loops, and how much slower it is
+ *   --smoke                           small tables, a moment each
+ *   --json                            one JSON object per line
+ *
+ * Each case runs in a process of its own. 26 tables of 100,000 rows of width 16, one index each, bottom 13-512-256-64-16,
+ * top 367-512-256-1, SGD; a step is one `await model.step(batch)`, eight batches in turn.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Batch } from '../lib/data/batch.js'
+import { DLRM } from '../lib/models/dlrm.js'
+import { native } from '../lib/native.js'
+import { SGD } from '../lib/optim/sgd.js'
+import { summary } from './measure.js'
+import { machine, time } from './report.js'
+
+const CASES = ['step', 'predict', 'predictSync'] as const
+type Case = (typeof CASES)[number]
+
+/** Milliseconds of one case. */
+export interface Timing {
+  case: Case
+  batch: number
+  threads: number
+  repeats: number
+  median: number
+  best: number
+  spread: number
+}
+
+const { values: options } = parseArgs({
+  options: {
+    case: { type: 'string', default: CASES.join() },
+    batch: { type: 'string' },
+    threads: { type: 'string' },
+    seconds: { type: 'string' },
+    busy: { type: 'string' },
+    smoke: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    here: { type: 'boolean', default: false }, // what a child gets: time the one case in this process
+  },
+})
+const seconds = Number(options.seconds ?? (options.smoke ? 0.05 : 2))
+const rows = options.smoke ? 1000 : 100_000
+
+function fail(message: string): never {
+  console.error(`bench:train: ${message}`)
+  process.exit(1)
+}
+
+function makeBatch(size: number): Batch {
+  const random = (n: number) => new Float32Array(n).map(() => 2 * Math.random() - 1)
+  const tables = Array.from({ length: 26 }, () => ({
+    offsets: new Int32Array(size + 1).map((_, b) => b),
+    indices: new Int32Array(size).map(() => Math.floor(Math.random() * rows)),
+  }))
+  const labels = new Float32Array(size).map(() => Math.round(Math.random()))
+  return { size, dense: random(13 * size), tables, labels }
+}
+
+async function timeHere(name: Case, size: number): Promise<Timing> {
+  const model = new DLRM({
+    dense: 13,
+    tables: Array(26).fill(rows),
+    embeddingDim: 16,
+    bottom: [512, 256, 64],
+    top: [512, 256],
+  })
+  if (name === 'step') await model.compile({ optimizer: new SGD({ lr: 0.01 }), maxBatch: size })
+  const batches = Array.from({ length: 8 }, () => makeBatch(size))
+  const times: number[] = []
+  const begin = performance.now()
+  const warmup = Math.min(1000 * seconds, 500) / 2
+  for (let i = 0, counted = false; times.length < 5 || performance.now() < begin + warmup + 1000 * seconds; i++) {
+    const batch = batches[i % batches.length]!
+    counted ||= i >= 3 && performance.now() > begin + warmup
+    const start = performance.now()
+    if (name === 'step') await model.step(batch)
+    else if (name === 'predict') await model.predict(batch)
+    else model.predictSync(batch)
+    if (counted) times.push(performance.now() - start)
+  }
+  return { case: name, batch: size, threads: native.threads(), repeats: times.length, ...summary(times) }
+}
+
+function inOwnProcess(name: Case, size: number): Timing {
+  const args = [fileURLToPath(import.meta.url), '--here', `--case=${name}`, `--batch=${size}`, `--seconds=${seconds}`]
+  if (options.smoke) args.push('--smoke')
+  const env = options.threads ? { ...process.env, DLRM_THREADS: options.threads } : process.env
+  const child = spawnSync(process.execPath, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  if (child.status !== 0) fail(`${name} of ${size} ended with ${child.signal ?? `status ${child.status}`}`)
+  return JSON.parse(child.stdout)
+}
+
+function chosen(): [Case, number][] {
+  const names = options.case.split(',') as Case[]
+  for (const name of names) if (!CASES.includes(name)) fail(`--case=${name}: expected ${CASES}`)
+  const sizes = options.batch?.split(',').map(Number)
+  if (sizes?.some(size => !(Number.isInteger(size) && size > 0))) fail(`--batch=${options.batch}: expected sizes`)
+  if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
+  return names.flatMap(name => {
+    return (sizes ?? (name === 'step' ? [2048, 128] : [2048, 128, 1])).map((size): [Case, number] => [name, size])
+  })
+}
+
+const line = (t: Timing) =>
+  [
+    t.case.padEnd(12),
+    `B ${t.batch}`.padEnd(7),
+    `${t.threads} threads`,
+    time(t.median).padStart(10),
+    `spread ${(100 * t.spread).toFixed(0)} %`.padStart(13),
+    `best ${time(t.best)}`.padStart(15),
+    `${Math.round((1000 * t.batch) / t.median).toLocaleString('en')} examples/s`.padStart(22),
+  ].join('  ')
+
+/** The step alone, beside `count` processes that do nothing but compute, and alone again. */
+function besideBusyLoops(count: number, size: number): void {
+  const idle = [inOwnProcess('step', size)]
+  const loops: ChildProcess[] = []
+  for (let i = 0; i < count; i++) loops.push(spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }))
+  let busy: Timing
+  try {
+    busy = inOwnProcess('step', size)
+  } finally {
+    for (const loop of loops) loop.kill('SIGKILL')
+  }
+  idle.push(inOwnProcess('step', size))
+  const alone = (idle[0]!.median + idle[1]!.median) / 2
+  const ratio = busy.median / alone
+  if (options.json) console.log(JSON.stringify({ batch: size, loops: count, idle, busy, ratio }))
+  else
+    console.log(
+      `${line(idle[0]!)}\n${line(busy)}  beside ${count} busy loops\n${line(idle[1]!)}\nslower ${ratio.toFixed(2)}x`,
+    )
+}
+
+if (options.here) {
+  const [[name, size]] = chosen() as [[Case, number]]
+  console.log(JSON.stringify(await timeHere(name, size)))
+} else {
+  if (!options.json) console.log(machine())
+  if (options.busy) {
+    const count = Number(options.busy)
+    if (!(Number.isInteger(count) && count > 0)) fail(`--busy=${options.busy}: expected a number of loops`)
+    besideBusyLoops(count, Number(options.batch ?? 2048))
+  } else {
+    for (const [name, size] of chosen()) {
+      const timing = inOwnProcess(name, size)
+      console.log(options.json ? JSON.stringify(timing) : line(timing))
+    }
+  }
+}
