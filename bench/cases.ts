@@ -34,6 +34,14 @@ export function benchCases(smoke: boolean): BenchCase[] {
   ]
 }
 
+/** The ops that lack a case: forward and backward, or the update. */
+export function opsWithoutCase(ops: readonly string[], cases: readonly BenchCase[]): string[] {
+  return ops.filter(op => {
+    const passes = cases.filter(bench => bench.op === op).flatMap(bench => bench.passes)
+    return !passes.includes('update') && !(passes.includes('forward') && passes.includes('backward'))
+  })
+}
+
 const random = (n: number): Float32Array => new Float32Array(n).map(() => 2 * Math.random() - 1)
 const matrix = (batch: number, cols: number) => ({ data: random(batch * cols), cols })
 

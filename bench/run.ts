@@ -14,7 +14,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Isa, native } from '../lib/native.js'
-import { type BenchCase, benchCases, type Pass } from './cases.js'
+import { type BenchCase, benchCases, opsWithoutCase, type Pass } from './cases.js'
 import { type Measurement, measure } from './measure.js'
 import { heading, row } from './report.js'
 
@@ -35,15 +35,6 @@ const seconds = Number(options.seconds ?? (options.smoke ? 0.004 : 0.25))
 function fail(message: string): never {
   console.error(`bench: ${message}`)
   process.exit(1)
-}
-
-/** Every op has a case, forward and backward or its update. */
-function checkComplete(cases: readonly BenchCase[]): void {
-  for (const op of native.ops()) {
-    const passes = cases.filter(bench => bench.op === op).flatMap(bench => bench.passes)
-    const complete = passes.includes('update') || (passes.includes('forward') && passes.includes('backward'))
-    if (!complete) fail(`the op ${op} has no case (or one without backward): add it to bench/cases.ts`)
-  }
 }
 
 function chosen(cases: readonly BenchCase[]): { index: number; pass: Pass; isa: Isa; threads: number }[] {
@@ -73,7 +64,8 @@ if (options.only) {
   const how = { isa, threads: Number(threads), seconds, cold: true }
   console.log(JSON.stringify(measure(cases[Number(index)]!, pass, how)))
 } else {
-  checkComplete(cases)
+  const missing = opsWithoutCase(native.ops(), cases)
+  if (missing.length > 0) fail(`no case, or none with backward, of ${missing}: add it to bench/cases.ts`)
   const runs = chosen(cases)
   if (runs.length === 0) fail('no case matches')
   if (!options.json) console.log(heading())

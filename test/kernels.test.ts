@@ -1,4 +1,6 @@
 import t from 'tap'
+import { benchCases, opsWithoutCase } from '../bench/cases.js'
+import { measure } from '../bench/measure.js'
 import { Adagrad, Adam, RowWiseAdagrad, SGD } from '../lib/index.js'
 import * as kernels from '../lib/kernels.js'
 import { ByKernels } from './support/by_kernels.js'
@@ -265,14 +267,18 @@ t.test('what does not fit is refused with a code', async t => {
     ['ERR_ARGUMENT', 'threads', () => kernels.sigmoid({ x: f(1) }, { threads: 0 })],
     ['ERR_ARGUMENT', 'repeats', () => kernels.sigmoid({ x: f(1) }, { repeats: 0 })],
     ['ERR_SHAPE', 'labels: expected B = 2', () => kernels.bceLoss({ logits: f(1, 2), labels: f(1) })],
-    ['ERR_SHAPE', '', () => kernels.embeddingUpdate({ ...bags, dout: f(1, 2), optimizer })],
+    ['ERR_SHAPE', 'tables[0].state: expected 1', () => kernels.embeddingUpdate({ ...bags, dout: f(1, 2), optimizer })],
     ['ERR_ARGUMENT', 'optimizer', () => kernels.embeddingUpdate({ ...bags, dout: f(1, 2), optimizer: {} as Adagrad })],
     [
       'ERR_ARGUMENT',
       'positions',
       () => kernels.embeddingUpdate({ ...bags, mode: 'max', dout: f(1, 2), optimizer: new SGD() }),
     ],
-    ['ERR_SHAPE', '', () => kernels.denseUpdate({ tensors: [{ w: f(1), g: f(1), state: [f(1, 2)] }], optimizer })],
+    [
+      'ERR_SHAPE',
+      'tensors[0].state[0]: expected n = 1',
+      () => kernels.denseUpdate({ tensors: [{ w: f(1), g: f(1), state: [f(1, 2)] }], optimizer }),
+    ],
   ]
   for (const [code, text, body] of cases) {
     try {
@@ -294,4 +300,17 @@ t.test('each repeat is timed', async t => {
   t.equal(nanoseconds.length, 5)
   t.ok(nanoseconds.every(ns => ns > 0))
   t.same([flops, bytes], [4 * 2 * 3 * 8, 4 * 4 * (3 * 8 + 8 + 3)])
+})
+
+t.test('the benchmark has cases of every op, and all of them run', async t => {
+  const cases = benchCases(true)
+  t.same(opsWithoutCase(kernels.names(), cases), [])
+  t.same(opsWithoutCase(['new_op', ...kernels.names()], cases), ['new_op'])
+  for (const bench of cases) {
+    for (const pass of bench.passes) {
+      const isa = kernels.isas().at(-1)!
+      const m = measure(bench, pass, { isa, threads: 2, seconds: 1e-4, cold: false })
+      t.ok(m.median > 0 && m.share > 0 && m.peak > 0, `${m.op}, ${m.shape}, ${m.pass}`)
+    }
+  }
 })

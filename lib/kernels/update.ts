@@ -42,8 +42,10 @@ export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: Kernel
   const names = tables.map((_, t) => `${t}`)
   const attrs: Attrs = { ...ruleAttrs(check, args.optimizer), rows, width, mode, names, per_lookup: perLookup }
   if (rowWeights.length > 0) attrs.scale_names = tables.map((_, t) => `scale_${t}`)
-  const state = stateArrays(check, 'tables', tables)
-  const params = [...tables.map(table => table.weight), ...state, ...rowWeights]
+  const perRow = args.optimizer.rule === 'rowwise_adagrad'
+  const sizes = tables.map(({ weight }, t) => (perRow ? rows[t]! : weight.length))
+  const state = stateArrays(check, 'tables', tables, sizes, statesOf(args.optimizer, false))
+  const params = [...tables.map(table => table.weight), ...rowWeights, ...state]
   const columns = tables.length * width
   const lookups = tables.reduce((sum, { indices }) => sum + indices.length, 0)
   const gradient = perLookup
@@ -78,12 +80,18 @@ export function denseUpdate(
     return size
   })
   const names = tensors.map((_, i) => `${i}`)
-  const state = stateArrays(check, 'tensors', tensors)
-  const params = [...tensors.map(tensor => tensor.w), ...state]
-  // The op has a slot for the gradient of every parameter; the states' are never read.
-  const dparams = [...tensors.map(tensor => tensor.g), ...state]
   const attrs = { ...ruleAttrs(check, args.optimizer), names, sizes }
+  const state = stateArrays(check, 'tensors', tensors, sizes, statesOf(args.optimizer, true))
+  const params = [...tensors.map(tensor => tensor.w), ...state]
+  const dparams = tensors.map(tensor => tensor.g)
   return call({ op: 'dense_update', attrs, batch: 1, inputs: [], params, dparams, ...when(args) }, options).timing
+}
+
+/** How many numbers the rule keeps beside each weight; momentum is for dense tensors. */
+function statesOf(optimizer: Optimizer, dense: boolean): number {
+  const { rule } = optimizer
+  if (rule === 'sgd') return dense && 'momentum' in optimizer && optimizer.momentum !== 0 ? 1 : 0
+  return rule === 'adam' ? 2 : 1
 }
 
 /** State i of every item, then state i + 1. */
@@ -91,17 +99,15 @@ function stateArrays(
   check: Arguments,
   name: string,
   items: readonly { state?: readonly Float32Array[] }[],
+  sizes: readonly number[],
+  count: number,
 ): Float32Array[] {
-  const count = items[0]!.state?.length ?? 0
   items.forEach(({ state = [] }, i) => {
     if (state.length !== count)
-      check.fail(
-        'ERR_SHAPE',
-        `${name}[${i}].state: expected ${count} arrays as in ${name}[0], received ${state.length}`,
-      )
+      check.fail('ERR_SHAPE', `${name}[${i}].state: expected ${count} arrays, received ${state.length}`)
   })
   return Array.from({ length: count }).flatMap((_, s) => {
-    return items.map(({ state }, i) => check.anyFloats(`${name}[${i}].state[${s}]`, state![s]))
+    return items.map(({ state }, i) => check.floats(`${name}[${i}].state[${s}]`, state![s], 'n', sizes[i]!))
   })
 }
 
@@ -112,13 +118,13 @@ function winners(check: Arguments, positions: unknown): Int32Array {
 
 const when = ({ optimizer, step = 1 }: UpdateRule) => ({ lr: optimizer.lrAt(step), step })
 
-/** Everything but the learning rate, which `lrAt` gives with its decay. */
+/** Everything but the learning rate, which a schedule may change at each step. */
 function ruleAttrs(check: Arguments, optimizer: Optimizer): Attrs {
   if (typeof optimizer?.lrAt !== 'function')
     check.fail('ERR_ARGUMENT', 'optimizer: expected an optimizer such as new Adagrad({ lr })')
   const attrs: Attrs = {}
   for (const [name, value] of Object.entries(optimizer.toJSON())) {
-    if (name === 'lr' || name === 'schedule' || name === 'lrDecay') continue
+    if (name === 'lr' || name === 'schedule') continue
     attrs[name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)] = value as number | string | boolean
   }
   return attrs
