@@ -1,8 +1,17 @@
 export type { Bags, Batch } from './data/batch.js'
 export { type CriteoOptions, openCriteo } from './data/criteo.js'
-export { type CsvOptions, openCsv } from './data/csv.js'
-export { RandomState } from './data/numpy_random.js'
-export { type CategoricalColumn, type DenseColumn, Schema } from './data/schema.js'
+export { type CsvEncoding, type CsvOptions, openCsv } from './data/csv.js'
+export { RandomState, type RandomStateJson } from './data/numpy_random.js'
+export {
+  type CategoricalColumn,
+  type DenseColumn,
+  type DenseTransform,
+  type HashColumn,
+  type IdColumn,
+  Schema,
+  type SchemaJson,
+  type VocabularyColumn,
+} from './data/schema.js'
 export type { BatchOptions, DataSet, DataSource, Located, Position } from './data/source.js'
 export { DlrmError, type ErrorCode } from './errors.js'
 export { GraphBuilder, type Value } from './graph/builder.js'
@@ -10,12 +19,13 @@ export * as ops from './graph/ops.js'
 export * as kernels from './kernels.js'
 export { DLRM, type DLRMConfig, type DLRMOptions } from './models/dlrm.js'
 export { type CompileOptions, Model, type Tensor } from './models/model.js'
-export { Adagrad } from './optim/adagrad.js'
-export { Adam } from './optim/adam.js'
-export { Optimizer, type OptimizerJSON } from './optim/optimizer.js'
-export { RowWiseAdagrad } from './optim/rowwise_adagrad.js'
-export { type Schedule, WarmupPolyDecay } from './optim/schedule.js'
-export { SGD } from './optim/sgd.js'
+export type { Attr, Attrs, GraphSpec, Isa } from './native.js'
+export { Adagrad, type AdagradOptions } from './optim/adagrad.js'
+export { Adam, type AdamOptions } from './optim/adam.js'
+export { Optimizer, type OptimizerJSON, type OptimizerOptions } from './optim/optimizer.js'
+export { RowWiseAdagrad, type RowWiseAdagradOptions } from './optim/rowwise_adagrad.js'
+export { type Schedule, type ScheduleJSON, WarmupPolyDecay, type WarmupPolyDecayOptions } from './optim/schedule.js'
+export { SGD, type SGDOptions } from './optim/sgd.js'
 export { evaluate } from './train/evaluate.js'
 export type { FitOptions, FitResult, Progress } from './train/fit.js'
 export { auc, type Metrics, MetricsAccumulator } from './train/metrics.js'

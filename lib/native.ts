@@ -4,10 +4,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DlrmError } from './errors.js'
 
-/** One value of an op's attributes, as `native/ops/op.h` (Attrs) reads it. */
+/** One value of an op's options, as `native/ops/op.h` (Attrs) reads it. */
 export type Attr = number | boolean | string | number[] | string[]
+/** Options of an op, by name. */
 export type Attrs = { [name: string]: Attr }
 
+/** Instruction sets that kernels are written for. */
 export type Isa = 'scalar' | 'avx2' | 'avx512'
 
 /** A model as plain data; `native/exec/graph.h` says what it means. */

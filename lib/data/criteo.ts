@@ -12,6 +12,7 @@ const CATEGORIES = Array.from({ length: 26 }, (_, i) => `C${i + 1}`)
 /** The columns of a Criteo line: label, I1 to I13, C1 to C26. */
 export const criteoColumns: readonly string[] = [LABEL, ...INTEGERS, ...CATEGORIES]
 
+/** Options of {@link openCriteo}. */
 export interface CriteoOptions extends TextOptions {
   /** Rows of every table, or of each: a category is its 32-bit value modulo so many (the reference's `max-ind-range`). */
   hashSize?: number | readonly number[]

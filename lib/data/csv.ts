@@ -21,6 +21,7 @@ export interface CsvEncoding {
   separator?: string
 }
 
+/** Options of {@link openCsv}. */
 export interface CsvOptions extends TextOptions, CsvEncoding {
   /** Name of the label column. */
   label: string

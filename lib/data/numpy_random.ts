@@ -96,6 +96,7 @@ export class RandomState {
     return out
   }
 
+  /** Where the generator stands; `setState` goes on from there. */
   getState(): RandomStateJson {
     const bytes = Buffer.alloc(N * 4)
     for (let i = 0; i < N; i++) bytes.writeInt32LE(this.#key[i]!, i * 4)

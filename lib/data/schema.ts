@@ -6,6 +6,7 @@ import { show } from './options.js'
 /** `log1p` is log(x + 1) with negative x taken as 0. A missing value is 0 either way. */
 export type DenseTransform = 'identity' | 'log1p'
 
+/** One numeric column. */
 export interface DenseColumn {
   name: string
   transform: DenseTransform
@@ -37,8 +38,10 @@ export interface IdColumn extends Categorical {
   encode: 'id'
 }
 
+/** One categorical column: how its values become row numbers of its table. */
 export type CategoricalColumn = HashColumn | VocabularyColumn | IdColumn
 
+/** A schema as plain JSON: what a saved model holds. */
 export interface SchemaJson {
   version: 1
   label: string
@@ -70,6 +73,7 @@ export class Schema {
     return new Schema({ label, dense, categorical } as SchemaJson)
   }
 
+  /** Plain JSON, for {@link Schema.fromJSON}. */
   toJSON(): SchemaJson {
     return { version: 1, label: this.label, dense: this.dense, categorical: this.categorical }
   }

@@ -4,6 +4,7 @@ import type { Schema } from './schema.js'
 /** Where a source stands: plain JSON, opaque to everyone but the source that made it. Saved in checkpoints. */
 export type Position = { [key: string]: number | string }
 
+/** How to cut a split into batches. */
 export interface BatchOptions {
   /** Examples per batch; the last of an epoch may be smaller. */
   batchSize: number
@@ -16,6 +17,7 @@ export interface BatchOptions {
   from?: Position
 }
 
+/** A batch and where the source stands behind it. */
 export interface Located {
   batch: Batch
   /** The position after this batch. */
@@ -33,6 +35,7 @@ export interface DataSource {
   readonly skipped?: number
   /** The same, by reason. */
   readonly skippedBy?: Readonly<Record<string, number>>
+  /** One pass over the split. Errors while reading: `ERR_IO`, `ERR_DATA`. */
   batches(options: BatchOptions): AsyncIterable<Located>
 }
 

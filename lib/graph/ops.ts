@@ -1,5 +1,11 @@
+/**
+ * The ops of a graph, one typed function each: see {@link GraphBuilder} and `native/ops`.
+ *
+ * @packageDocumentation
+ */
 import type { GraphBuilder, Value } from './builder.js'
 
+/** What follows a layer's sums: max(0, z), 1 / (1 + exp(-z)), or nothing. */
 export type Activation = 'relu' | 'sigmoid' | 'none'
 
 /**

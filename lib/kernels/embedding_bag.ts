@@ -12,6 +12,7 @@ export interface EmbeddingBagTable extends Bags {
   rowWeights?: Float32Array
 }
 
+/** What {@link embeddingBag} takes. */
 export interface EmbeddingBagArguments {
   /** One or more, all of the same B. */
   tables: readonly EmbeddingBagTable[]

@@ -1,5 +1,6 @@
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 
+/** What {@link interactionDot} takes. */
 export interface InteractionDotArguments {
   /** B */
   batch: number

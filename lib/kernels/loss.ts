@@ -1,5 +1,6 @@
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 
+/** What {@link bceLoss} takes. */
 export interface BceLossArguments {
   /** `[B]` */
   logits: Float32Array
@@ -11,6 +12,7 @@ export interface BceLossArguments {
   classWeights?: readonly [number, number]
 }
 
+/** What {@link mseLoss} takes. */
 export interface MseLossArguments {
   /** Predictions `[B]`. */
   p: Float32Array
@@ -54,6 +56,7 @@ export function mseLossBackward(
   return { dp: result.din![0]!, ...timing }
 }
 
+/** What {@link sigmoid} takes. */
 export interface SigmoidArguments {
   /** `[n]`, of any shape. */
   x: Float32Array

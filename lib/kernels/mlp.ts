@@ -9,6 +9,7 @@ export interface MlpLayer {
   bias: Float32Array
 }
 
+/** What {@link mlp} takes. */
 export interface MlpArguments {
   /** B */
   batch: number

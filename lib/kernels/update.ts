@@ -11,6 +11,7 @@ export interface UpdateRule {
   step?: number
 }
 
+/** A table that {@link embeddingUpdate} changes, and its lookups. */
 export interface EmbeddingUpdateTable extends EmbeddingBagTable {
   /**
    * The rule's state, changed in place, in this order: Adagrad sum `[R, E]`; RowWiseAdagrad sum `[R]`;
@@ -19,6 +20,7 @@ export interface EmbeddingUpdateTable extends EmbeddingBagTable {
   state?: readonly Float32Array[]
 }
 
+/** What {@link embeddingUpdate} takes. */
 export interface EmbeddingUpdateArguments extends EmbeddingBagArguments, UpdateRule {
   tables: readonly EmbeddingUpdateTable[]
   /** Gradient of the bags' output `[B, T*E]`; with `perLookup` of each lookup, table after table. */
@@ -55,6 +57,7 @@ export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: Kernel
   return call({ op: 'embedding_update', attrs, batch, inputs, params, ...when(args) }, options).timing
 }
 
+/** One tensor that {@link denseUpdate} changes. */
 export interface DenseUpdateTensor {
   /** Weights `[n]`, changed in place. */
   w: Float32Array

@@ -5,6 +5,7 @@ import { bceLoss, concat, embeddingBag, interactionDot, mlp, mseLoss, sigmoid } 
 import type { GraphSpec, Isa } from '../native.js'
 import { Model, type Tensor } from './model.js'
 
+/** What makes a DLRM: sizes, interaction and loss. Saved with the model. */
 export interface DLRMConfig {
   /** Dense features D (Criteo: 13); 0 for none, then there is no bottom MLP. */
   dense: number
@@ -34,6 +35,7 @@ export interface DLRMConfig {
   tableNames?: string[]
 }
 
+/** Options of {@link DLRM}. */
 export interface DLRMOptions extends DLRMConfig {
   /** Key of the counter-based generator that draws the initial parameters (same distributions as the reference); default 1. */
   seed?: number

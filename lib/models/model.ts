@@ -7,11 +7,13 @@ import { type Attrs, type FlatBatch, type GraphSpec, type Isa, type NativeProgra
 import type { Optimizer } from '../optim/optimizer.js'
 import type { FitOptions, FitResult } from '../train/fit.js'
 
+/** A parameter: its sizes and, row-major, its numbers. */
 export interface Tensor {
   shape: number[]
   data: Float32Array
 }
 
+/** Options of {@link Model.compile}. */
 export interface CompileOptions {
   optimizer: Optimizer
   /** Most examples of a training batch; memory is planned for it. */

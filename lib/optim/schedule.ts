@@ -4,9 +4,11 @@ import { DlrmError } from '../errors.js'
 export interface Schedule {
   /** The rate of the `step`-th update, counted from 1, of an optimizer whose own rate is `base`. */
   lr(base: number, step: number): number
+  /** Plain JSON, as saved in a checkpoint. */
   toJSON(): ScheduleJSON
 }
 
+/** Options of {@link WarmupPolyDecay}. */
 export interface WarmupPolyDecayOptions {
   /** Steps until the full rate, W; default 0. */
   warmupSteps?: number
@@ -16,6 +18,7 @@ export interface WarmupPolyDecayOptions {
   decaySteps?: number
 }
 
+/** A schedule as plain JSON. */
 export interface ScheduleJSON extends Required<WarmupPolyDecayOptions> {
   name: 'warmup_poly_decay'
 }
@@ -58,6 +61,7 @@ export class WarmupPolyDecay implements Schedule {
     return Math.max(1e-7, base * (left * left))
   }
 
+  /** Plain JSON, as saved in a checkpoint. */
   toJSON(): ScheduleJSON {
     const { warmupSteps, decayStartStep, decaySteps } = this
     return { name: 'warmup_poly_decay', warmupSteps, decayStartStep, decaySteps }

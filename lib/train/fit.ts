@@ -7,6 +7,7 @@ import { Checkpoints, type TrainingState } from './checkpoint.js'
 import { evaluate } from './evaluate.js'
 import type { Metrics } from './metrics.js'
 
+/** Options of {@link Model.fit}. */
 export interface FitOptions {
   /** Examples per step. */
   batchSize: number
@@ -25,7 +26,13 @@ export interface FitOptions {
   /** Stop when the validation metric has not improved for `patience` validations, and return to the best parameters. */
   earlyStopping?: { metric?: 'auc' | 'logloss'; patience: number }
   /** Write a checkpoint each `every` steps to the folder `dir`, keep the last `keep` (default 3). */
-  checkpoint?: { dir: string; every: number; keep?: number; onWarning?: (message: string) => void }
+  checkpoint?: {
+    dir: string
+    every: number
+    keep?: number
+    /** Told of a damaged or half-written checkpoint that was passed over. */
+    onWarning?: (message: string) => void
+  }
   /** Continue from the newest sound checkpoint in `checkpoint.dir`, if there is one, exactly as if never stopped. */
   resume?: boolean
   /** Called after each `progressEvery` (default 1) steps of an epoch, at its end, and after each validation. */
@@ -35,6 +42,7 @@ export interface FitOptions {
   signal?: AbortSignal
 }
 
+/** What `onProgress` is told. */
 export interface Progress {
   epoch: number
   /** Steps done in all, and in this epoch. */
@@ -50,6 +58,7 @@ export interface Progress {
   valid?: Metrics
 }
 
+/** What {@link Model.fit} resolves to. */
 export interface FitResult {
   steps: number
   epochs: number
