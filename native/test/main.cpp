@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/isa.h"
 #include "test/op_checks.h"
 #include "test/test.h"
 
@@ -84,6 +85,7 @@ int main(int argc, char** argv) {
   struct sigaction action = {};
   action.sa_handler = crashed;
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(signal, &action, nullptr);
+  printf("# best instruction set: %s\n", dlrm::isa_name(dlrm::best_isa()));
   std::vector<Test> all = tests();
   for (Test& test : op_tests()) all.push_back(std::move(test));
   int counts[3] = {0, 0, 0};
