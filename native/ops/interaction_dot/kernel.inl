@@ -137,12 +137,24 @@ DLRM_INLINE void fill_block(RowBlock& t, int64_t begin) {
   }
 }
 
-// acc[r] += weight(r) z, V vectors wide; V = 0: n < W elements.
+// Columns k, k + 1, ... in V vectors; the last of them at `last`, where it may overlap the one before. V = 0: the first
+// n < W columns.
+template <int V>
+struct Span {
+  static constexpr int kVecs = V ? V : 1;
+  int64_t k, last;
+  int n;
+  DLRM_INLINE int64_t at(int c) const { return c + 1 < kVecs ? k + c * Vec::W : last; }
+  DLRM_INLINE Vec load_at(const float* p, int c) const { return V ? load(p + at(c)) : load_n(p, n); }
+  DLRM_INLINE void store_at(float* p, int c, Vec v) const { return V ? store(p + at(c), v) : store_n(p, v, n); }
+};
+
+// acc[r] += weight(r) z
 template <int V, int N, class Weight>
-DLRM_INLINE void add_scaled(Vec (&acc)[kRows][N], const float* z, int n, Weight weight) {
+DLRM_INLINE void add_scaled(Vec (&acc)[kRows][N], const float* z, Span<V> span, Weight weight) {
   Vec v[N];
   DLRM_UNROLL
-  for (int c = 0; c < N; ++c) v[c] = V ? load(z + c * Vec::W) : load_n(z, n);
+  for (int c = 0; c < N; ++c) v[c] = span.load_at(z, c);
   DLRM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     const Vec w = set1(weight(r));
@@ -151,41 +163,35 @@ DLRM_INLINE void add_scaled(Vec (&acc)[kRows][N], const float* z, int n, Weight 
   }
 }
 
-// Columns [k, k + V vectors) of the block's rows; V = 0: the first n < W columns.
 template <int V>
-DLRM_INLINE void multiply_rows(const RowBlock& t, int64_t k, int n) {
-  constexpr int kVecs = V ? V : 1;
+DLRM_INLINE void multiply_rows(const RowBlock& t, Span<V> span) {
+  constexpr int kVecs = Span<V>::kVecs;
   Vec acc[kRows][kVecs];
   DLRM_UNROLL
   for (int i = 0; i < kRows * kVecs; ++i) acc[i / kVecs][i % kVecs] = zero();
-  for (int64_t j = 0; j < t.begin; ++j) add_scaled<V>(acc, t.z[j] + k, n, [&](int r) { return t.row[r][j]; });
-  for (int d = 0; d < t.rows; ++d) add_scaled<V>(acc, t.z[t.begin + d] + k, n, [&](int r) { return t.diagonal[d][r]; });
+  for (int64_t j = 0; j < t.begin; ++j) add_scaled(acc, t.z[j], span, [&](int r) { return t.row[r][j]; });
+  for (int d = 0; d < t.rows; ++d) add_scaled(acc, t.z[t.begin + d], span, [&](int r) { return t.diagonal[d][r]; });
   const float* later = t.pairs + before_row(t.begin + t.rows, t.itself) + t.begin;  // row j of the triangle, at this block
   for (int64_t j = t.begin + t.rows; j < t.vectors; later += j + t.itself, ++j)
-    add_scaled<V>(acc, t.z[j] + k, n, [&](int r) { return later[r]; });
+    add_scaled(acc, t.z[j], span, [&](int r) { return later[r]; });
   DLRM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     if (!t.dz[r]) continue;
     DLRM_UNROLL
-    for (int c = 0; c < kVecs; ++c) {
-      Vec sum = acc[r][c];
-      const int64_t at = k + c * Vec::W;
-      if (r == 0 && t.added) sum = sum + (V ? load(t.added + at) : load_n(t.added + at, n));
-      if (V)
-        store(t.dz[r] + at, sum);
-      else
-        store_n(t.dz[r] + at, sum, n);
-    }
+    for (int c = 0; c < kVecs; ++c)
+      span.store_at(t.dz[r], c, r == 0 && t.added ? acc[r][c] + span.load_at(t.added, c) : acc[r][c]);
   }
 }
 
 DLRM_INLINE void multiply_block(const RowBlock& t) {
-  const int64_t width = t.z.width;
-  if (width < Vec::W) return multiply_rows<0>(t, 0, static_cast<int>(width));
+  const int64_t width = t.z.width, end = width - Vec::W;
+  if (end < 0) return multiply_rows(t, Span<0>{0, 0, static_cast<int>(width)});
   int64_t k = 0;
-  for (; k + 2 * Vec::W <= width; k += 2 * Vec::W) multiply_rows<2>(t, k, 0);
-  if (k + Vec::W < width) multiply_rows<1>(t, k, 0);
-  if (k < width) multiply_rows<1>(t, width - Vec::W, 0);  // overlaps columns that get the same sums again
+  for (; k + 2 * Vec::W <= width; k += 2 * Vec::W) multiply_rows(t, Span<2>{k, k + Vec::W, 0});
+  if (k + Vec::W < width)
+    multiply_rows(t, Span<2>{k, end, 0});
+  else if (k < width)
+    multiply_rows(t, Span<1>{k, end, 0});
 }
 
 void backward(const InteractionDotBackward& a, Range range) {
