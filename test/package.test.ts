@@ -127,6 +127,17 @@ new DLRM({ dense: 1, tables: [3], embeddingDims: 4 })
   })
 })
 
+t.test('check-prebuild refuses a binary that needs the libraries of the machine it was linked on', async t => {
+  if (process.platform !== 'linux' || run('objdump', ['--version'], root).status !== 0)
+    return t.skip('needs objdump', () => {})
+  const addon = join('build', 'Release', 'dlrm.node')
+  const { status, output } = run(process.execPath, ['scripts/check-prebuild.mjs', addon], root)
+  t.equal(status, 1)
+  t.match(output, /needs the library libstdc\+\+\.so\.6/)
+  t.match(output, /needs \S+ of GLIBCXX_/)
+  t.notMatch(output, /exports|which nothing provides/)
+})
+
 /** npm pack on a copy, so that the checkout's own build and dist stay as they are. Gives the tarball's path. */
 function pack(stage: string, binary: boolean): string {
   mkdirSync(stage, { recursive: true })
