@@ -42,8 +42,9 @@ void expect_close(const std::vector<Result>& got, const std::vector<Result>& wan
     const double tolerance = 2 * kEps * terms * magnitude;
     for (size_t k = 0; k < n; ++k) {
       const double a = got[i].f32(k), b = want[i].f32(k);
+      if (got[i].words[k] != kSentinel && std::fabs(a - b) <= tolerance) continue;
       expect(got[i].words[k] != kSentinel, "%s: %s[%zu] was not written", where.c_str(), want[i].name.c_str(), k);
-      expect(std::fabs(a - b) <= tolerance, "%s: %s[%zu] = %.9g, the scalar variant gives %.9g, tolerance %.3g",
+      expect(false, "%s: %s[%zu] = %.9g, the scalar variant gives %.9g, tolerance %.3g",
              where.c_str(), want[i].name.c_str(), k, a, b, tolerance);
     }
   }
@@ -53,6 +54,7 @@ void expect_same(const std::vector<Result>& got, const std::vector<Result>& want
   for (const Result& w : want) {
     const auto g = std::find_if(got.begin(), got.end(), [&](const Result& r) { return r.name == w.name; });
     if (g == got.end()) continue;
+    if (g->words == w.words) continue;
     for (size_t k = 0; k < w.words.size(); ++k)
       expect(g->words[k] == w.words[k], "%s: %s[%zu] = %.9g, expected bitwise %.9g", where.c_str(), w.name.c_str(), k,
              g->f32(k), w.f32(k));
@@ -87,12 +89,13 @@ void check_threads(const OpCase& c) {
     for (const int64_t batch : c.batches) {
       OpFixture serial(c, batch, static_cast<Isa>(isa));
       serial.call(nullptr);
+      const std::vector<Result> want = serial.results();
       for (const int threads : {1, 2, 3, 8}) {
         const std::string where = describe(batch, static_cast<Isa>(isa), ", threads " + std::to_string(threads));
         set_context(where);
         OpFixture fixture(c, batch, static_cast<Isa>(isa));
         fixture.call(&pool_of(threads));
-        expect_same(fixture.results(), serial.results(), where);
+        expect_same(fixture.results(), want, where);
       }
     }
 }
@@ -100,7 +103,6 @@ void check_threads(const OpCase& c) {
 void check_omitted(const OpCase& c) {
   for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa) {
     OpFixture whole(c, 3, static_cast<Isa>(isa));
-    if (!whole.runner().op().differentiable) throw Skip{"not differentiable"};
     whole.call(nullptr);
     for (size_t i = 0; i < c.inputs.size(); ++i) {
       const std::string where = describe(3, static_cast<Isa>(isa), ", without din " + std::to_string(i));
@@ -133,6 +135,15 @@ void check_refusals(const OpCase& c) {
   if (!c.inputs.empty()) expect_error(Code::shape, "input", [&] { make(c.op, c.attrs, {}); });
 }
 
+// A case that cannot be made counts as differentiable: its tests will tell.
+bool differentiable(const OpCase& c) {
+  try {
+    return make(c.op, c.attrs, c.inputs)->differentiable;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 void check_every_op_has_cases() {
   std::set<std::string> with_case, with_error;
   for (const OpCase& c : op_cases()) with_case.insert(c.op);
@@ -151,9 +162,10 @@ std::vector<Test> op_tests() {
     const std::string name = c.op + "/" + c.name + "/";
     tests.push_back({name + "variants", [c] { check_variants(c); }});
     tests.push_back({name + "threads", [c] { check_threads(c); }});
+    tests.push_back({name + "refusals", [c] { check_refusals(c); }});
+    if (!differentiable(c)) continue;
     tests.push_back({name + "gradients", [c] { check_gradients(c); }});
     tests.push_back({name + "omitted", [c] { check_omitted(c); }});
-    tests.push_back({name + "refusals", [c] { check_refusals(c); }});
   }
   for (const ErrorCase& c : error_cases())
     tests.push_back({c.op + "/error/" + c.name, [c] {
