@@ -162,5 +162,8 @@ function lastLines(path: string, wanted: number): string[] {
   } finally {
     closeSync(fd)
   }
-  return bytes.toString().trimEnd().split('\n').slice(-wanted)
+  return bytes
+    .toString()
+    .split('\n')
+    .slice(-wanted - 1, -1)
 }

@@ -60,8 +60,12 @@ const model: Flag[] = [
   flag('--loss-function <loss>', oneOf('mse', 'bce', 'wbce'), 'mse, bce or wbce (default mse; clicks bce)'),
   flag('--loss-weights <w0-w1>', twoNumbers, 'with wbce: weights of labels 0 and 1 (default 1.0-1.0)'),
   flag('--loss-threshold <t>', number(0, 1), 'clamps probabilities to [t, 1-t] when 0 < t < 1 (default 0.0: no clamp)'),
-  flag('--load-model <file>', text, 'start from this model (its sizes and schema); the optimizer starts anew'),
-  flag('--save-model <file>', text, 'write the trained model here (safetensors)'),
+  flag(
+    '--load-model <file>',
+    text,
+    'start from this model, with its sizes and columns; the optimizer starts anew (default none)',
+  ),
+  flag('--save-model <file>', text, 'write the trained model here, as safetensors (default none)'),
 ]
 
 const data: Flag[] = [
@@ -82,13 +86,16 @@ const data: Flag[] = [
   flag('--rand-data-max <n>', number(), 'gaussian: greatest index (default 1)', RANDOM),
   flag('--rand-data-mu <x>', number(), 'gaussian: mean; -1: middle of the range (default -1)', RANDOM),
   flag('--rand-data-sigma <x>', number(0), 'gaussian: standard deviation (default 1)', RANDOM),
-  flag('--data-trace-file <file>', text, 'synthetic: a locality profile; "j" in the name becomes the table number', [
-    'trace',
-  ]),
+  flag(
+    '--data-trace-file <file>',
+    text,
+    'synthetic: a locality profile; "j" in the name becomes the table number (default none)',
+    ['trace'],
+  ),
   yes('--data-trace-enable-padding', 'no first accesses once all indices have come (default off)', ['trace']),
   flag('--zipf <s>', number(0), 'synthetic: exponent of the popularity of ids (default 1.05)', ['synthetic']),
   flag('--numpy-rand-seed <n>', integer(0, 0xffffffff), 'seed of parameters, data and order (default 123)'),
-  flag('--seed <n>', integer(0, 0xffffffff), 'the same as --numpy-rand-seed'),
+  flag('--seed <n>', integer(0, 0xffffffff), 'another name of --numpy-rand-seed (default 123)'),
 ]
 
 const files: Flag[] = [
@@ -98,7 +105,7 @@ const files: Flag[] = [
     'kaggle: Criteo lines; csv: with a header line (default kaggle)',
     FILES,
   ),
-  flag('--raw-data-file <file>', text, 'training file', FILES),
+  flag('--raw-data-file <file>', text, 'training file (default none: is needed)', FILES),
   flag('--valid-data-file <file>', text, 'validation file (default: the end of the training file)', FILES),
   flag(
     '--valid-fraction <x>',
@@ -106,14 +113,14 @@ const files: Flag[] = [
     'share of the training file, its end, for validation (default 0.1)',
     FILES,
   ),
-  flag('--test-data-file <file>', text, 'test file, judged after training', FILES),
+  flag('--test-data-file <file>', text, 'test file, judged after training (default none)', FILES),
   flag(
     '--max-ind-range <R>',
     integer(-1),
     'hash categories into tables of R rows; -1: vocabularies instead (default -1)',
     FILES,
   ),
-  flag('--hash-size <R>', integer(1), 'the same as --max-ind-range', FILES),
+  flag('--hash-size <R>', integer(1), 'another name of --max-ind-range (default none)', FILES),
   flag('--min-count <n>', integer(1), 'vocabularies: rarer categories share a row (default: kaggle 10, csv 1)', FILES),
   flag('--on-bad-line <what>', oneOf('skip', 'error'), 'skip and count malformed lines, or stop (default skip)', FILES),
   yes('--shuffle', 'a new order in each epoch (default on)', JUDGED),
@@ -154,10 +161,10 @@ const training: Flag[] = [
     JUDGED,
   ),
   flag('--metric <name>', oneOf('auc', 'logloss'), 'for early stopping (default auc)', JUDGED),
-  yes('--inference-only', 'no training: judge the model on the test data'),
+  yes('--inference-only', 'no training: judge the model on the test data (default off)'),
   flag('--checkpoint-dir <folder>', text, 'write checkpoints here (default none)'),
   flag('--checkpoint-every <n>', integer(1), 'steps between checkpoints (default 1000)'),
-  yes('--resume', 'go on from the newest checkpoint in --checkpoint-dir, exactly as if never stopped'),
+  yes('--resume', 'go on from the newest checkpoint in --checkpoint-dir, exactly as if never stopped (default off)'),
 ]
 
 const machine: Flag[] = [
@@ -167,7 +174,7 @@ const machine: Flag[] = [
 const output: Flag[] = [
   flag('--print-freq <n>', integer(1), 'steps between reports (default 1; clicks 100)'),
   yes('--print-time', 'measure and print ms per step (default off: -1.00)'),
-  yes('--json', 'one JSON object per line instead of text'),
+  yes('--json', 'one JSON object per line instead of text (default off)'),
   yes('--progress', 'a progress bar (default: on a terminal, unless --json)'),
 ]
 
@@ -187,8 +194,12 @@ const byName = (flags: readonly Flag[], ...wanted: string[]): Flag[] =>
 
 export const evalFlags: Groups = {
   'Options:': [
-    flag('--load-model <file>', text, 'the model'),
-    flag('--raw-data-file <file>', text, 'labelled rows, in the format the model was trained on'),
+    flag('--load-model <file>', text, 'the model (default none: is needed)'),
+    flag(
+      '--raw-data-file <file>',
+      text,
+      'labelled rows, in the format the model was trained on (default none: is needed)',
+    ),
     flag(
       '--data-set <format>',
       oneOf('kaggle', 'csv'),
@@ -199,13 +210,13 @@ export const evalFlags: Groups = {
     ...byName(files, '--on-bad-line'),
     ...byName(csv, '--delimiter'),
     ...machine,
-    yes('--json', 'one JSON object instead of text'),
+    yes('--json', 'one JSON object instead of text (default off)'),
   ],
 }
 
 export const predictFlags: Groups = {
   'Options:': [
-    flag('--load-model <file>', text, 'the model'),
+    flag('--load-model <file>', text, 'the model (default none: is needed)'),
     flag(
       '--format <format>',
       oneOf('kaggle', 'csv', 'jsonl'),
@@ -218,11 +229,11 @@ export const predictFlags: Groups = {
       'skip: print nan for a malformed line; or stop (default error)',
     ),
     ...machine,
-    yes('--json', 'print {"probability": ...} lines'),
+    yes('--json', 'print {"probability": ...} lines (default off)'),
   ],
 }
 
-export const infoFlags: Groups = { 'Options:': [yes('--json', 'one JSON object instead of text')] }
+export const infoFlags: Groups = { 'Options:': [yes('--json', 'one JSON object instead of text (default off)')] }
 
 export const demoFlags: Groups = {
   'Options:': [

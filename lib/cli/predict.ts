@@ -17,9 +17,10 @@ export async function predict(file: string, flags: PredictFlags, io: Io): Promis
   if (loadModel === undefined) throw new UsageError('--load-model: is needed')
   if (threads !== undefined) native.threads(threads)
   const model = await DLRM.load(loadModel)
-  const line = flags.json
-    ? (p: number | undefined): string => `${JSON.stringify({ probability: p ?? null })}\n`
-    : (p: number | undefined): string => `${p ?? 'nan'}\n`
+  const line = (p: number | undefined): string => {
+    const probability = p === undefined ? null : Number(p.toPrecision(9)) // all the digits that a float32 has
+    return `${flags.json ? JSON.stringify({ probability }) : (probability ?? 'nan')}\n`
+  }
   let bad = 0
   for await (const rows of readRows(file, schemaOf(model, loadModel), io, flags)) {
     const good = rows.filter(row => row !== undefined)

@@ -1,9 +1,9 @@
 import cliProgress from 'cli-progress'
 import type { Metrics } from '../train/metrics.js'
 import type { Io } from './io.js'
-import { describe, PlainReporter, type StepReport, type Summary } from './output.js'
+import { count, describe, PlainReporter, type StepReport, type Summary } from './output.js'
 
-const FORMAT = '{epoch} [{bar}] {percentage}% | loss {loss} | {speed} samples/s | {eta_formatted} left'
+const FORMAT = '{epoch} [{bar}] {percentage}% | loss {loss} | {speed} samples/s | {left} left'
 
 /** A bar over the steps of each epoch, with loss and speed, on standard error; results on standard output. */
 export class ProgressReporter extends PlainReporter {
@@ -13,17 +13,19 @@ export class ProgressReporter extends PlainReporter {
   constructor(io: Io, options: { printTime?: boolean }) {
     super(io, options)
     this.#bar = new cliProgress.SingleBar(
-      { format: FORMAT, stream: io.stderr, hideCursor: true, barsize: 30, fps: 10, etaBuffer: 50, gracefulExit: false },
+      { format: FORMAT, stream: io.stderr, hideCursor: true, barsize: 30, fps: 10, gracefulExit: false },
       cliProgress.Presets.shades_classic,
     )
   }
 
   override step(report: StepReport): void {
-    const { epoch, stepInEpoch, total, loss, samplesPerSecond } = report
+    const { epoch, stepInEpoch, total, loss, millisecondsPerStep, samplesPerSecond } = report
+    const left = (Math.max(0, total - stepInEpoch) * millisecondsPerStep) / 1000
     const values = {
       epoch: `epoch ${epoch + 1}`,
       loss: loss.toFixed(4),
-      speed: Math.round(samplesPerSecond).toLocaleString('en-US'),
+      speed: count(samplesPerSecond),
+      left: left < 60 ? `${left.toFixed(0)} s` : `${Math.floor(left / 60)} min ${(left % 60).toFixed(0)} s`,
     }
     if (epoch !== this.#epoch) {
       this.done()

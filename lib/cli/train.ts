@@ -1,3 +1,6 @@
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { ioError } from '../errors.js'
 import { DLRM } from '../models/dlrm.js'
 import { native } from '../native.js'
 import type { Optimizer } from '../optim/optimizer.js'
@@ -18,6 +21,7 @@ const BAR_EVERY = 16
 export async function train(flags: TrainFlags, io: Io): Promise<number> {
   const settings = trainSettings({ ...flags, progress: flags.progress ?? (io.terminal && !flags.json) })
   if (settings.threads !== undefined) native.threads(settings.threads)
+  if (settings.saveModel !== undefined) await checkFolder(settings.saveModel)
   const loaded = settings.loadModel === undefined ? undefined : await loadFor(settings, settings.loadModel)
   const data = await openData(settings, loaded)
   const reporter = await makeReporter(io, settings)
@@ -29,6 +33,13 @@ export async function train(flags: TrainFlags, io: Io): Promise<number> {
     reporter.done()
     await data.close()
   }
+}
+
+/** A folder that is not there is told before hours of training, not after. */
+async function checkFolder(file: string): Promise<void> {
+  await access(dirname(file), constants.W_OK).catch(cause => {
+    throw ioError(`--save-model=${file}`, cause)
+  })
 }
 
 async function loadFor(settings: TrainSettings, path: string): Promise<DLRM> {
