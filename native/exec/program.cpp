@@ -109,6 +109,11 @@ void Program::add_update(Update update, const MakeArgs& args, const char* op, co
     add_param(update.op->params[i], true, states_, nullptr);
     update.params.push_back(states_.back()->view);
   }
+  for (size_t i = 0; i < update.params.size(); ++i) {
+    const ParamSpec& want = update.op->params[i];
+    if (update.params[i].rows * update.params[i].cols != param_rows(want) * param_cols(want))
+      fail(Code::shape, "[%s] %s: the parameter \"%s\" has another size in the graph", op, args.name.c_str(), want.name.c_str());
+  }
   updates_.push_back(std::move(update));
 }
 
