@@ -4,7 +4,7 @@ export type ErrorCode =
   | 'ERR_SHAPE' // sizes that do not fit each other
   | 'ERR_INDEX' // an embedding index outside [0, R)
   | 'ERR_OFFSETS' // bag offsets that decrease, do not start at 0 or do not end at L
-  | 'ERR_BUFFER' // a detached, shared, resized or misaligned buffer
+  | 'ERR_BUFFER' // a buffer that is detached (transferred away)
   | 'ERR_VALUE' // NaN or infinity where a finite number is needed
   | 'ERR_STATE' // a call that the object is not ready for (step before compile, use after close)
   | 'ERR_FORMAT' // a file whose bytes contradict its format
