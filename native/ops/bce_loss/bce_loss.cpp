@@ -14,7 +14,7 @@ namespace {
 const VariantTable<BceLossKernels> kVariants = {{&bce_loss_scalar, nullptr, nullptr}};
 
 constexpr int64_t kRowsPerChunk = 512;
-constexpr double kNsPerRow = 15;
+constexpr double kNsPerRow = 25;
 
 class BceLoss : public Op {
  public:
