@@ -24,7 +24,7 @@ while [[ ${1:-} == --* ]]; do
   shift 2
 done
 
-for tool in bochs:bochs xorriso:xorriso cpio:cpio script:bsdutils dpkg-deb:dpkg cmake:cmake; do
+for tool in bochs:bochs xorriso:xorriso cpio:cpio python3:python3 dpkg-deb:dpkg cmake:cmake; do
   command -v "${tool%%:*}" >/dev/null || { echo "avx512-emulated: apt-get install ${tool##*:}" >&2; exit 2; }
 done
 for file in /usr/lib/ISOLINUX/isolinux.bin:isolinux /usr/lib/syslinux/modules/bios/ldlinux.c32:syslinux-common \
@@ -52,7 +52,8 @@ if [[ ! -e $kernel ]]; then
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+emulator=
+trap 'kill $emulator 2>/dev/null; rm -rf "$work"' EXIT
 mkdir -p "$work/ram/proc" "$work/ram/sys" "$work/ram/tmp" "$work/ram/dev" "$work/iso"
 ${CXX:-c++} -O1 -static "$root/scripts/avx512-emulated-init.cpp" -o "$work/ram/init"
 cp "$program" "$work/ram/program"
@@ -92,8 +93,9 @@ END
 # Debian builds Bochs with its debugger, which waits for a command.
 echo continue >"$work/commands"
 touch "$work/serial"
-# Bochs's text display wants a terminal: script(1) is one.
-TERM=xterm timeout "$timeout" script -qec "bochs -q -f '$work/bochsrc' -rc '$work/commands'" /dev/null >"$work/screen" 2>&1 </dev/null &
+# Bochs's text display wants a terminal, which Python provides.
+TERM=xterm timeout "$timeout" python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' \
+  bochs -q -f "$work/bochsrc" -rc "$work/commands" >"$work/screen" 2>&1 </dev/null &
 emulator=$!
 tail -n +1 -s 0.5 -f --pid=$emulator "$work/serial" | sed -u 's/\r$//' | tee "$work/output"
 wait $emulator || true
