@@ -15,29 +15,24 @@ DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
   if (n % kLineFloats) __builtin_prefetch(p + n - 1);
 }
 
-template <bool kTail>
-DLRM_INLINE Vec load_part(const float* p, int tail) {
-  return kTail ? load_n(p, tail) : load(p);
-}
-
-// Columns [k, k + columns) of every bag, N vectors of which the last has `tail` columns if kTail.
-template <int N, bool kTail, bool kScaled>
+// Columns [k, k + columns) of every bag in N vectors. Where columns is no multiple of the vector, the last one overlaps the
+// one before it; kShort: a single vector that is not full.
+template <int N, bool kShort, bool kScaled>
 void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
   const EmbeddingBagTable t = a.table;  // a copy: stores to out cannot change it
-  const int64_t width = kTail ? columns : N * Vec::W;
-  const int tail = static_cast<int>(width - (N - 1) * Vec::W);
-  const int64_t distance = prefetch_distance(width);
+  const int64_t last = kShort ? 0 : columns - Vec::W, distance = prefetch_distance(columns);
+  const int some = static_cast<int>(columns);
   const float* column = t.weight + k;
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     const int64_t begin = t.offsets[b], end = t.offsets[b + 1];
     Vec sums[N];
     for (int n = 0; n < N; ++n) sums[n] = zero();
     for (int64_t i = begin; i < end; ++i) {
-      if (i + distance < t.lookups) prefetch_floats(column + t.indices[i + distance] * t.weight_stride, width);
+      if (i + distance < t.lookups) prefetch_floats(column + t.indices[i + distance] * t.weight_stride, columns);
       const float* row = column + t.indices[i] * t.weight_stride;
       const Vec scale = kScaled ? set1(t.weights ? t.weights[i] : t.row_weights[t.indices[i]]) : zero();
       for (int n = 0; n < N; ++n) {
-        const Vec x = n < N - 1 ? load(row + n * Vec::W) : load_part<kTail>(row + n * Vec::W, tail);
+        const Vec x = kShort ? load_n(row, some) : load(row + (n < N - 1 ? n * Vec::W : last));
         sums[n] = sums[n] + (kScaled ? scale * x : x);
       }
     }
@@ -46,37 +41,35 @@ void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t co
       for (int n = 0; n < N; ++n) sums[n] = sums[n] / count;
     }
     float* out = a.out + b * a.out_stride + k;
-    for (int n = 0; n < N - 1; ++n) store(out + n * Vec::W, sums[n]);
-    if (kTail)
-      store_n(out + (N - 1) * Vec::W, sums[N - 1], tail);
-    else
-      store(out + (N - 1) * Vec::W, sums[N - 1]);
+    for (int n = 0; n < N; ++n) {
+      if (kShort)
+        store_n(out, sums[n], some);
+      else
+        store(out + (n < N - 1 ? n * Vec::W : last), sums[n]);
+    }
   }
 }
 
-template <bool kTail, bool kScaled>
-void sum_block(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t width) {
-  switch ((width + Vec::W - 1) / Vec::W) {
-    case 1: return sum_columns<1, kTail, kScaled>(a, bags, k, width);
-    case 2: return sum_columns<2, kTail, kScaled>(a, bags, k, width);
-    case 3: return sum_columns<3, kTail, kScaled>(a, bags, k, width);
-    case 4: return sum_columns<4, kTail, kScaled>(a, bags, k, width);
-    case 5: return sum_columns<5, kTail, kScaled>(a, bags, k, width);
-    case 6: return sum_columns<6, kTail, kScaled>(a, bags, k, width);
-    case 7: return sum_columns<7, kTail, kScaled>(a, bags, k, width);
-    default: return sum_columns<8, kTail, kScaled>(a, bags, k, width);
+template <bool kScaled>
+void sum_block(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
+  if (columns < Vec::W) return sum_columns<1, true, kScaled>(a, bags, k, columns);
+  switch ((columns + Vec::W - 1) / Vec::W) {
+    case 1: return sum_columns<1, false, kScaled>(a, bags, k, columns);
+    case 2: return sum_columns<2, false, kScaled>(a, bags, k, columns);
+    case 3: return sum_columns<3, false, kScaled>(a, bags, k, columns);
+    case 4: return sum_columns<4, false, kScaled>(a, bags, k, columns);
+    case 5: return sum_columns<5, false, kScaled>(a, bags, k, columns);
+    case 6: return sum_columns<6, false, kScaled>(a, bags, k, columns);
+    case 7: return sum_columns<7, false, kScaled>(a, bags, k, columns);
+    default: return sum_columns<8, false, kScaled>(a, bags, k, columns);
   }
 }
 
 template <bool kScaled>
 void sum_bags(const EmbeddingBagForward& a, Range bags) {
-  for (int64_t k = 0; k < a.table.width; k += kBlockVecs * Vec::W) {
-    const int64_t rest = a.table.width - k, width = rest < kBlockVecs * Vec::W ? rest : kBlockVecs * Vec::W;
-    if (width % Vec::W)
-      sum_block<true, kScaled>(a, bags, k, width);
-    else
-      sum_block<false, kScaled>(a, bags, k, width);
-  }
+  constexpr int64_t kBlock = kBlockVecs * Vec::W;
+  for (int64_t k = 0; k < a.table.width; k += kBlock)
+    sum_block<kScaled>(a, bags, k, a.table.width - k < kBlock ? a.table.width - k : kBlock);
 }
 
 // Plain loops: the compiler makes blends of them.

@@ -143,7 +143,7 @@ class EmbeddingUpdate : public Op {
       if (memory) s.sorts[t] = sort;
       chunks += chunks_of(sort.lookups);
     }
-    s.gradient_stride = static_cast<int64_t>(align_up(static_cast<size_t>(width_) * sizeof(float)) / sizeof(float));
+    s.gradient_stride = (width_ + kGradientFloats - 1) / kGradientFloats * kGradientFloats;
     s.gradients = carver.take<float>(chunks * s.gradient_stride);
     s.bytes = carver.used();
     if (!memory) return s;

@@ -35,7 +35,9 @@ struct EmbeddingUpdateArgs {
   RuleStep rule;
 };
 
-// The rows whose first key lies in keys[range.begin, range.end), all their keys included. gradient: room for [E].
+// The rows whose first key lies in keys[range.begin, range.end), all their keys included. gradient: room for [E]
+// rounded up to kGradientFloats.
+constexpr int64_t kGradientFloats = 16;
 struct EmbeddingUpdateKernels {
   void (*update)(const EmbeddingUpdateArgs&, Range, float* gradient);
 };

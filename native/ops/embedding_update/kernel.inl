@@ -35,14 +35,14 @@ DLRM_INLINE float scale_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t b
   return a.row_weights ? a.row_weights[row_of(key)] : 1.0f;
 }
 
-// sum = scale * x, or sum += scale * x.
+// sum = scale * x, or sum += scale * x. Only sum has room for whole vectors.
 template <bool kFirst>
 DLRM_INLINE void add_scaled(float* sum, float scale, const float* x, int64_t n) {
   const Vec s = set1(scale);
   int64_t k = 0;
   for (; k + Vec::W <= n; k += Vec::W) store(sum + k, kFirst ? s * load(x + k) : load(sum + k) + s * load(x + k));
   const int rest = static_cast<int>(n - k);
-  if (rest) store_n(sum + k, kFirst ? s * load_n(x + k, rest) : load_n(sum + k, rest) + s * load_n(x + k, rest), rest);
+  if (rest) store(sum + k, kFirst ? s * load_n(x + k, rest) : load(sum + k) + s * load_n(x + k, rest));
 }
 
 // The elements this lookup won. A plain loop: the compiler makes blends of it.
@@ -87,20 +87,35 @@ struct PerWeight {
   }
 };
 
+DLRM_INLINE float sum_of_squares(const float* g, int64_t n) {
+  Vec even = zero(), odd = zero();
+  int64_t k = 0;
+  for (; k + 2 * Vec::W <= n; k += 2 * Vec::W) {
+    even = fma(load(g + k), load(g + k), even);
+    odd = fma(load(g + k + Vec::W), load(g + k + Vec::W), odd);
+  }
+  for (; k < n; k += Vec::W) {
+    const Vec x = n - k < Vec::W ? load_n(g + k, static_cast<int>(n - k)) : load(g + k);
+    even = fma(x, x, even);
+  }
+  return sum(even + odd);
+}
+
 struct PerRow {
+  // The row's gradient once its factor is known, as a formula without state.
+  struct Scaled {
+    static constexpr int kStates = 0;
+    const RowwiseAdagrad& rule;
+    Vec factor;
+    DLRM_INLINE Vec operator()(Vec w, Vec g, Vec*) const { return rule(w, g, factor); }
+  };
+
   RowwiseAdagrad rule;
   DLRM_INLINE explicit PerRow(const RuleStep& step) : rule(step) {}
 
   DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, int64_t width) const {
-    Vec squares = zero();
-    int64_t k = 0;
-    for (; k + Vec::W <= width; k += Vec::W) squares = fma(load(g + k), load(g + k), squares);
-    const int rest = static_cast<int>(width - k);
-    if (rest) squares = fma(load_n(g + k, rest), load_n(g + k, rest), squares);
-    const Vec factor = set1(rule.factor(sum(squares) / static_cast<float>(width), a.state[0] + row));
-    float* w = a.weight + row * a.weight_stride;
-    for (k = 0; k + Vec::W <= width; k += Vec::W) store(w + k, rule(load(w + k), load(g + k), factor));
-    if (rest) store_n(w + k, rule(load_n(w + k, rest), load_n(g + k, rest), factor), rest);
+    const float factor = rule.factor(sum_of_squares(g, width) / static_cast<float>(width), a.state[0] + row);
+    apply_span(Scaled{rule, set1(factor)}, a.weight + row * a.weight_stride, g, nullptr, width);
   }
 };
 
