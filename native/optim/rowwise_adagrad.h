@@ -1,5 +1,5 @@
-// Row-wise Adagrad as optim/rwsadagrad.py of facebookresearch/dlrm: one state per row of a table; see sgd.h for how this
-// text is used.
+// Row-wise Adagrad as optim/rwsadagrad.py of facebookresearch/dlrm: one state per row of a table; see sgd.h for how
+// this text is used.
 //   s += mean(g^2) over the row;  w -= lr / (sqrt(s) + eps) g
 
 struct RowwiseAdagrad {

@@ -26,7 +26,8 @@ RuleKind kind_of(const MakeArgs& args, Rule::Target target) {
   if (rule == "adagrad") return RuleKind::adagrad;
   if (rule == "adam") return RuleKind::adam;
   if (rule == "rowwise_adagrad") return target == Rule::tables ? RuleKind::rowwise_adagrad : RuleKind::adagrad;
-  fail(Code::argument, "[%s] rule: expected sgd, adagrad, rowwise_adagrad or adam, received \"%s\"", args.op, rule.c_str());
+  fail(Code::argument, "[%s] rule: expected sgd, adagrad, rowwise_adagrad or adam, received \"%s\"", args.op,
+       rule.c_str());
 }
 
 }  // namespace

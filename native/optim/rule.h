@@ -1,13 +1,15 @@
 // The optimizer of an update op: its options, its state tensors, and its numbers for one step. The formulas are in
 // sgd.h, adagrad.h, rowwise_adagrad.h and adam.h, one struct per rule.
-//   rule             options (default)                                                                states
-//   sgd              momentum (0), weight_decay (0)                                                   momentum, if not 0
-//   adagrad          eps (1e-10), initial_accumulator (0), lr_decay (0), weight_decay (0)             sum
-//   rowwise_adagrad  the same; a dense tensor has no rows and takes adagrad, as in rwsadagrad.py       sum, one per row
-//   adam             beta1 (.9), beta2 (.999), eps (1e-8), weight_decay (0), decoupled (false: AdamW) exp_avg, exp_avg_sq
+//   rule             options (default)                                                         states
+//   sgd              momentum (0), weight_decay (0)                                            momentum, if not 0
+//   adagrad          eps (1e-10), initial_accumulator (0), lr_decay (0), weight_decay (0)      sum
+//   rowwise_adagrad  the same; a dense tensor has no rows and takes adagrad, as in the         sum, one per row
+//                    reference's rwsadagrad.py
+//   adam             beta1 (.9), beta2 (.999), eps (1e-8), weight_decay (0), decoupled         exp_avg, exp_avg_sq
+//                    (false; true: AdamW)
 // A table takes the rule as PyTorch applies it to a sparse gradient: rows that no lookup touched stay as they are.
-// Momentum and weight decay would change every row, so they do not apply to tables: sgd is plain there, and both options
-// are read and ignored.
+// Momentum and weight decay would change every row, so they do not apply to tables: sgd is plain there, and both
+// options are read and ignored.
 #pragma once
 #include <string>
 #include <vector>

@@ -6,7 +6,8 @@
 
 // One vector's new weights; s holds the states, read at k and not yet stored.
 template <class Formula>
-DLRM_INLINE Vec new_weights(const Formula& rule, const float* w, const float* g, float* const* state, int64_t k, Vec* s) {
+DLRM_INLINE Vec new_weights(const Formula& rule, const float* w, const float* g, float* const* state, int64_t k,
+                            Vec* s) {
   for (int i = 0; i < Formula::kStates; ++i) s[i] = load(state[i] + k);
   return rule(load(w + k), load(g + k), s);
 }
@@ -19,8 +20,8 @@ DLRM_INLINE void apply_short(const Formula& rule, float* w, const float* g, floa
   for (int i = 0; i < Formula::kStates; ++i) store_n(state[i], s[i], n);
 }
 
-// Where n is no multiple of the vector, the last one overlaps the one before it: both write the same numbers there, since
-// the last one is computed before anything is stored. Masked stores cost several times as much on some processors.
+// Where n is no multiple of the vector, the last one overlaps the one before it: both write the same numbers there,
+// since the last one is computed before anything is stored. Masked stores cost several times as much on some processors.
 template <class Formula>
 DLRM_INLINE void apply_span(const Formula& rule, float* w, const float* g, float* const* state, int64_t n) {
   if (n < Vec::W) return apply_short(rule, w, g, state, static_cast<int>(n));

@@ -1,5 +1,7 @@
 #include "ops/dense_update/dense_update.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ops/registry.h"
 #include "optim/rule.h"
@@ -23,13 +25,16 @@ class DenseUpdate : public Op {
     const std::vector<std::string> names = args.attrs.texts(args.op, "names");
     const std::vector<int64_t> sizes = args.attrs.sizes(args.op, "sizes");
     if (names.size() != sizes.size())
-      fail(Code::shape, "[%s] sizes: expected one for each of the %zu names, received %zu", args.op, names.size(), sizes.size());
+      fail(Code::shape, "[%s] sizes: expected one for each of the %zu names, received %zu", args.op, names.size(),
+           sizes.size());
     tensors_ = static_cast<int64_t>(names.size());
     for (size_t i = 0; i < names.size(); ++i) params.push_back({names[i], {sizes[i]}, {}, false});
     for (const RuleState& state : rule_.states)
-      for (size_t i = 0; i < names.size(); ++i) params.push_back({names[i] + "." + state.name, {sizes[i]}, rule_.initial, false});
+      for (size_t i = 0; i < names.size(); ++i)
+        params.push_back({names[i] + "." + state.name, {sizes[i]}, rule_.initial, false});
     for (int64_t i = 0; i < tensors_; ++i) {
-      for (int64_t k = 0; k < sizes[i]; k += kChunkFloats) chunks_.push_back({i, {k, std::min(sizes[i], k + kChunkFloats)}});
+      for (int64_t k = 0; k < sizes[i]; k += kChunkFloats)
+        chunks_.push_back({i, {k, std::min(sizes[i], k + kChunkFloats)}});
       floats_ += sizes[i];
     }
     differentiable = false;

@@ -33,7 +33,8 @@ class EmbeddingBag : public Op {
     mode_ = args.attrs.text(args.op, "mode", "sum");
     row_weights_ = !row_weights.empty();
     if (row_weights_ && pooling_ != Pooling::sum)
-      fail(Code::argument, "[%s] row_weights: learned row weights go with mode sum only, received mode %s", args.op, mode_.c_str());
+      fail(Code::argument, "[%s] row_weights: learned row weights go with mode sum only, received mode %s", args.op,
+           mode_.c_str());
     declare(args.name, options.rows, row_weights);
   }
 
@@ -47,10 +48,12 @@ class EmbeddingBag : public Op {
 
   void forward(const Run& run) const override {
     const Bags& bags = *run.in[0].bags;
-    if (bags.weights && (pooling_ != Pooling::sum || row_weights_))
-      fail(Code::argument, "[embedding_bag] weights: per-sample weights go with mode sum and no learned row weights only%s%s",
-           row_weights_ ? "" : ", received mode ", row_weights_ ? "" : mode_.c_str());
-    each_chunk(run, [&](int64_t t, int64_t, Range range) {
+    if (bags.weights && row_weights_)
+      fail(Code::argument, "[embedding_bag] weights: the lookups have learned row weights already");
+    if (bags.weights && pooling_ != Pooling::sum)
+      fail(Code::argument, "[embedding_bag] weights: per-sample weights go with mode sum only, received mode %s",
+           mode_.c_str());
+    each_chunk(run, [&](int64_t t, Range range) {
       EmbeddingBagForward a{run.out[0].f32() + t * width_, run.out[0].stride, nullptr, 0, table(run, t)};
       if (pooling_ == Pooling::max) {
         a.positions = run.saved[0].i32() + t * width_;
@@ -62,17 +65,21 @@ class EmbeddingBag : public Op {
 
   void backward(const Run& run) const override {
     if (!run.dlookup || !run.dout[0]) return;
-    if (pooling_ != Pooling::sum) fail(Code::argument, "[embedding_bag] dlookup: lookups have weights in mode sum only");
-    each_chunk(run, [&](int64_t t, int64_t before, Range range) {
-      kernels_.backward({run.dlookup + before, run.dout[0].f32() + t * width_, run.dout[0].stride, table(run, t)}, range);
+    if (pooling_ != Pooling::sum)
+      fail(Code::argument, "[embedding_bag] dlookup: lookups have weights in mode sum only");
+    const View& dout = run.dout[0];
+    each_chunk(run, [&](int64_t t, Range range) {
+      float* dlookup = run.dlookup;
+      for (int64_t s = 0; s < t; ++s) dlookup += run.in[0].bags->lookups(s, run.batch);
+      kernels_.backward({dlookup, dout.f32() + t * width_, dout.stride, table(run, t)}, range);
     });
   }
 
   Cost cost(const Run& run, bool backward) const override {
-    const double lookups = static_cast<double>(run.in[0].bags->total_lookups(run.batch)), e = static_cast<double>(width_);
-    const double out = 4.0 * static_cast<double>(run.batch * tables_) * e;
-    if (backward && !wants_dlookup(run)) return {};
-    return {lookups * e * (backward ? 2 : 1), lookups * (4 * e + (backward ? 8 : 4)) + out * (pooling_ == Pooling::max ? 2 : 1)};
+    const auto lookups = static_cast<double>(run.in[0].bags->total_lookups(run.batch)), e = static_cast<double>(width_);
+    const double out = 4 * static_cast<double>(run.batch * tables_) * e;
+    if (backward) return wants_dlookup(run) ? Cost{lookups * e * 2, lookups * (4 * e + 8) + out} : Cost{};
+    return {lookups * e, lookups * (4 * e + 4) + out * (pooling_ == Pooling::max ? 2 : 1)};
   }
 
  private:
@@ -82,7 +89,8 @@ class EmbeddingBag : public Op {
     for (int64_t t = 0; t < tables_; ++t) {
       const double bound = std::sqrt(1.0 / static_cast<double>(rows[t]));
       weights.params.push_back(static_cast<int>(params.size()));
-      params.push_back({name + "." + std::to_string(t) + ".weight", {rows[t], width_}, {Init::uniform, -bound, bound}, true});
+      const Init init{Init::uniform, -bound, bound};
+      params.push_back({name + "." + std::to_string(t) + ".weight", {rows[t], width_}, init, true});
     }
     for (int64_t t = 0; row_weights_ && t < tables_; ++t) {
       scales.params.push_back(static_cast<int>(params.size()));
@@ -110,26 +118,23 @@ class EmbeddingBag : public Op {
             pooling_};
   }
 
-  // kernel(table, lookups of the tables before, range of bags). Bags and lookups both count, so that long bags are spread
-  // as well as many bags.
+  // kernel(table, range of bags). Bags and lookups both count, so that long bags are spread as well as many bags.
   template <class F>
   void each_chunk(const Run& run, F&& kernel) const {
     const Bags& bags = *run.in[0].bags;
     TableTasks tasks{static_cast<int64_t*>(run.scratch), tables_};
     tasks.fill([&](int64_t t) {
-      const int64_t floats = bags.lookups(t, run.batch) * (width_ + kLineFloats) + run.batch * (width_ + kLineFloats);
+      const int64_t floats = (bags.lookups(t, run.batch) + run.batch) * (width_ + kLineFloats);
       return std::min(run.batch, (floats + kChunkFloats - 1) / kChunkFloats);
     });
     const double ns = static_cast<double>(bags.total_lookups(run.batch)) * (4 + 0.2 * static_cast<double>(width_)) +
                       static_cast<double>(run.batch * tables_) * 4;
     for_chunks(run.pool, tasks.total(), ns, [&](int64_t i) {
       const int64_t t = tasks.table_of(i);
-      int64_t before = 0;
-      for (int64_t s = 0; s < t; ++s) before += bags.lookups(s, run.batch);
       const int32_t* offsets = bags.offsets[t];
       const Range cut = chunk_range(bags.lookups(t, run.batch) + run.batch, tasks.chunks_of(t), i - tasks.first[t]);
       const Range range = {first_bag(offsets, run.batch, cut.begin), first_bag(offsets, run.batch, cut.end)};
-      if (range.begin < range.end) kernel(t, before, range);
+      if (range.begin < range.end) kernel(t, range);
     });
   }
 

@@ -15,8 +15,8 @@ DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
   if (n % kLineFloats) __builtin_prefetch(p + n - 1);
 }
 
-// Columns [k, k + columns) of every bag in N vectors. Where columns is no multiple of the vector, the last one overlaps the
-// one before it; kShort: a single vector that is not full.
+// Columns [k, k + columns) of every bag in N vectors. Where columns is no multiple of the vector, the last one overlaps
+// the one before it; kShort: a single vector that is not full.
 template <int N, bool kShort, bool kScaled>
 void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
   const EmbeddingBagTable t = a.table;  // a copy: stores to out cannot change it

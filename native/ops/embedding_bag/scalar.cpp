@@ -44,7 +44,8 @@ void backward(const EmbeddingBagBackward& a, Range bags) {
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     for (int32_t i = t.offsets[b]; i < t.offsets[b + 1]; ++i) {
       float dot = 0;
-      for (int64_t e = 0; e < t.width; ++e) dot += a.dout[b * a.dout_stride + e] * t.weight[t.indices[i] * t.weight_stride + e];
+      for (int64_t e = 0; e < t.width; ++e)
+        dot += a.dout[b * a.dout_stride + e] * t.weight[t.indices[i] * t.weight_stride + e];
       a.dlookup[i] = dot;
     }
   }

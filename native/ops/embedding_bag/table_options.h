@@ -11,8 +11,8 @@ struct TableOptions {
   Pooling pooling;
 };
 
-// Reads rows, width (absent: `width`) and mode. Throws ERR_SHAPE unless there are as many rows as the bags of input 0 have
-// tables, ERR_ARGUMENT for a number or a mode that no table can have.
+// Reads rows, width (absent: `width`) and mode. Throws ERR_SHAPE unless there are as many rows as the bags of input 0
+// have tables, ERR_ARGUMENT for a number or a mode that no table can have.
 TableOptions table_options(const MakeArgs& args, double width);
 
 }  // namespace dlrm

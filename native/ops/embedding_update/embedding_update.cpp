@@ -71,12 +71,13 @@ class EmbeddingUpdate : public Op {
     const Bags& bags = *run.in[0].bags;
     if (!run.in[1].view) return;
     if (bags.weights && !per_lookup_ && (pooling_ != Pooling::sum || scaled_))
-      fail(Code::argument, "[embedding_update] weights: per-sample weights go with mode sum and no learned row weights only");
+      fail(Code::argument, "[embedding_update] weights: per-sample weights go with mode sum and no scales only");
     const RuleStep step = rule_.at(run.lr, run.step);
     const Scratch scratch = lay_out(run, run.scratch);
     sort(run, scratch);
-    const double lookups = static_cast<double>(bags.total_lookups(run.batch));
-    for_chunks(run.pool, scratch.chunks.total(), lookups * (10 + 0.4 * static_cast<double>(width_)), [&](int64_t i) {
+    const double lookup_ns = 8 + 0.3 * static_cast<double>(width_);
+    const double ns = static_cast<double>(bags.total_lookups(run.batch)) * lookup_ns;
+    for_chunks(run.pool, scratch.chunks.total(), ns, [&](int64_t i) {
       const int64_t t = scratch.chunks.table_of(i);
       const EmbeddingUpdateArgs a = table(run, scratch.sorts[t], t, step);
       const Range range = chunk_range(a.lookups, scratch.chunks.chunks_of(t), i - scratch.chunks.first[t]);
@@ -85,7 +86,7 @@ class EmbeddingUpdate : public Op {
   }
 
   Cost cost(const Run& run, bool) const override {
-    const double lookups = static_cast<double>(run.in[0].bags->total_lookups(run.batch)), e = static_cast<double>(width_);
+    const auto lookups = static_cast<double>(run.in[0].bags->total_lookups(run.batch)), e = static_cast<double>(width_);
     double states = 0;
     for (const RuleState& state : rule_.states) states += state.per_row ? 1 : e;
     return {lookups * e * 3, lookups * 4 * (1 + 3 * e + 2 * states)};
@@ -106,10 +107,13 @@ class EmbeddingUpdate : public Op {
     if (names.size() != rows_.size())
       fail(Code::shape, "[%s] names: expected %zu, received %zu", args.op, rows_.size(), names.size());
     if (!scales.empty() && (scales.size() != rows_.size() || per_lookup_ || pooling_ != Pooling::sum))
-      fail(Code::argument, "[%s] scale_names: expected none, or %zu with mode sum, received %zu", args.op, rows_.size(), scales.size());
+      fail(Code::argument, "[%s] scale_names: expected none, or %zu with mode sum, received %zu", args.op, rows_.size(),
+           scales.size());
     scaled_ = !scales.empty();
     const auto add = [&](size_t t, const std::string& name, bool per_row, const Init& init) {
-      params.push_back({name, per_row ? std::vector<int64_t>{rows_[t]} : std::vector<int64_t>{rows_[t], width_}, init, true});
+      std::vector<int64_t> dims = {rows_[t]};
+      if (!per_row) dims.push_back(width_);
+      params.push_back({name, dims, init, true});
     };
     for (size_t t = 0; t < rows_.size(); ++t) add(t, names[t], per_lookup_, {});
     for (size_t t = 0; t < scales.size(); ++t) add(t, scales[t], true, {Init::ones});
@@ -133,7 +137,8 @@ class EmbeddingUpdate : public Op {
       sort.indices = bags.indices[t];
       sort.batch = run.batch;
       sort.lookups = bags.lookups(t, run.batch);
-      const bool weighted = !per_lookup_ && bags.weights && bags.weights[t], by_position = weighted || pooling_ == Pooling::max;
+      const bool weighted = !per_lookup_ && bags.weights && bags.weights[t];
+      const bool by_position = weighted || pooling_ == Pooling::max;
       sort.by_bag = !per_lookup_ && !by_position;
       sort.plan(rows_[static_cast<size_t>(t)]);
       if (by_position) sort.bag_of = carver.take<int32_t>(sort.lookups);

@@ -4,8 +4,8 @@
 //     mean  dout[b,:] / number of lookups of b
 //     max   dout[b,e] where positions[b,e] = i, else 0
 //   then the rule's formula once per row: a row hit twice must sum its gradients first, since (a+b)^2 != a^2 + b^2.
-// This is PyTorch's coalesced sparse gradient (sparse=True), which it has for sum and mean; max follows the same rule, and
-// a row that was looked up without winning counts as touched.
+// This is PyTorch's coalesced sparse gradient (sparse=True), which it has for sum and mean; max follows the same rule,
+// and a row that was looked up without winning counts as touched.
 //   keys        [L] lookups sorted by row (lookup_sort.h)
 //   weight      [R,E] f32; state[i] the same, or [R] for a state per row (rowwise_adagrad)
 //   dout        [B,E] f32; or one number per lookup, as a table of E = 1 with one bag per lookup

@@ -55,7 +55,8 @@ DLRM_INLINE void add_won(float* __restrict sum, bool first, int32_t lookup, cons
 }
 
 // The gradient of the row of keys [begin, end): dout itself where one lookup of weight 1 gives it, else made in `sum`.
-DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begin, int64_t end, float* sum, int64_t width) {
+DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begin, int64_t end, float* sum,
+                                      int64_t width) {
   for (int64_t i = begin; i < end; ++i) {
     const uint64_t key = a.keys[i];
     const int64_t bag = bag_of(a, key);

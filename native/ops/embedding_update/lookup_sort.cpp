@@ -64,7 +64,8 @@ void LookupSort::scatter(int pass, int64_t slice) const {
   if (pass > 0) {
     const uint64_t* from = keys[(pass - 1) & 1];
     const int shift = 32 + pass * digit_bits;
-    for (int64_t i = range.begin; i < range.end; ++i) to[places[static_cast<uint32_t>(from[i] >> shift) & mask]++] = from[i];
+    for (int64_t i = range.begin; i < range.end; ++i)
+      to[places[static_cast<uint32_t>(from[i] >> shift) & mask]++] = from[i];
     return;
   }
   int64_t bag = std::upper_bound(offsets, offsets + batch + 1, range.begin) - offsets - 1;

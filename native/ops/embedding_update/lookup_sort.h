@@ -1,6 +1,6 @@
 // Sorts the lookups of one table by row, keeping their order within a row: counting sorts of the row number's digits,
-// least significant first. Each pass is cut into slices of the lookups that count and scatter independently, so that one
-// giant table feeds all threads, whatever its rows are. All memory is the caller's.
+// least significant first. Each pass is cut into slices of the lookups that count and scatter independently, so that
+// one giant table feeds all threads, whatever its rows are. All memory is the caller's.
 //   key   row << 32 | source, source = number of the bag or of the lookup
 #pragma once
 #include <cstddef>
