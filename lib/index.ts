@@ -1,4 +1,19 @@
-export * from './data/index.js'
+export type { Bags, Batch } from './data/batch.js'
+export { type CriteoOptions, openCriteo } from './data/criteo.js'
+export { type CsvEncoding, type CsvOptions, openCsv } from './data/csv.js'
+export { RandomState, type RandomStateJson } from './data/numpy_random.js'
+export {
+  type CategoricalColumn,
+  type DenseColumn,
+  type DenseTransform,
+  type HashColumn,
+  type IdColumn,
+  Schema,
+  type SchemaJson,
+  type VocabularyColumn,
+} from './data/schema.js'
+export type { BatchOptions, DataSet, DataSource, Located, Position } from './data/source.js'
+export type { TextOptions } from './data/text_source.js'
 export { DlrmError, type ErrorCode } from './errors.js'
 export { GraphBuilder, type Value } from './graph/builder.js'
 export * as ops from './graph/ops.js'

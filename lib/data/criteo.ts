@@ -3,7 +3,7 @@ import type { LineFormat } from './delimited.js'
 import { show, wholeNumber } from './options.js'
 import type { CategoricalColumn, SchemaJson } from './schema.js'
 import type { DataSet } from './source.js'
-import { openTextFiles, type TextOptions } from './text_source.js'
+import type { TextOptions } from './text_source.js'
 
 const LABEL = 'label'
 const INTEGERS = Array.from({ length: 13 }, (_, i) => `I${i + 1}`)
@@ -40,6 +40,7 @@ export async function openCriteo(path: string, options: CriteoOptions = {}): Pro
   const dense = INTEGERS.map(name => ({ name, transform: 'log1p' as const }))
   const schema: SchemaJson = { version: 1, label: LABEL, dense, categorical }
   const format: LineFormat = { delimiter: 9, quotes: false, criteo: true, columns: criteoColumns }
+  const { openTextFiles } = await import('./text_source.js') // not at once: `import 'dlrm'` should be quick
   return openTextFiles({
     ...rest,
     train: path,

@@ -1,10 +1,9 @@
 import { DlrmError } from '../errors.js'
-import { headerCells, type LineFormat } from './delimited.js'
-import { oneOf, show, wholeNumber } from './options.js'
+import type { LineFormat } from './delimited.js'
+import { OPEN_SIZE, oneOf, show, wholeNumber } from './options.js'
 import type { CategoricalColumn, DenseTransform, SchemaJson } from './schema.js'
 import type { DataSet } from './source.js'
-import { OPEN_SIZE } from './text_scan.js'
-import { type Opening, openTextFiles, type TextOptions } from './text_source.js'
+import type { Opening, TextOptions } from './text_source.js'
 
 /** How categorical columns become indices. */
 export interface CsvEncoding {
@@ -52,13 +51,16 @@ export async function openCsv(path: string, options: CsvOptions): Promise<DataSe
       `delimiter: expected one character that is no part of a number or word, received ${show(delimiter)}`,
     )
   }
+  // Not at once: `import 'dlrm'` should be quick.
+  const { openTextFiles } = await import('./text_source.js')
+  const { headerCells } = await import('./delimited.js')
   let schema: SchemaJson | undefined
   return openTextFiles({
     ...options,
     train: path,
     ...(valid === undefined ? {} : { valid }),
     ...(test === undefined ? {} : { test }),
-    inspect: (file, head) => readHeader(file, head, delimiter),
+    inspect: (file, head) => readHeader(file, head, line => headerCells(line, delimiter), delimiter),
     // Drafted once, from the training file's header, whatever the order of columns in the other files.
     draft: ({ format }) => {
       schema ??= draft(options, delimiter, format.columns)
@@ -67,14 +69,19 @@ export async function openCsv(path: string, options: CsvOptions): Promise<DataSe
   })
 }
 
-function readHeader(path: string, head: Buffer, delimiter: string): Opening {
+function readHeader(
+  path: string,
+  head: Buffer,
+  split: (line: string) => string[] | undefined,
+  delimiter: string,
+): Opening {
   const end = head.indexOf(10)
   if (end < 0) throw new DlrmError('ERR_DATA', `${path}: has no header line followed by rows`)
   const line = head
     .toString('utf8', 0, end)
     .replace(/^\ufeff/, '')
     .replace(/\r$/, '')
-  const columns = headerCells(line, delimiter)
+  const columns = split(line)
   if (!columns) throw new DlrmError('ERR_DATA', `${path}:1: unbalanced quotes in the header`)
   const twice = columns.find((name, i) => columns.indexOf(name) !== i)
   if (twice !== undefined) throw new DlrmError('ERR_DATA', `${path}:1: column ${show(twice)} is named twice`)

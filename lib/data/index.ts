@@ -1,3 +1,9 @@
+/**
+ * `dlrm/data`: all that reads or makes data. The files' readers are in `dlrm` too; made-up data (random as the reference
+ * draws it, traces, Zipf data and Criteo files with a planted teacher) is here alone, so that `import 'dlrm'` stays quick.
+ *
+ * @packageDocumentation
+ */
 export type { Bags, Batch } from './batch.js'
 export { type CriteoOptions, criteoColumns, criteoRow, openCriteo } from './criteo.js'
 export { type CsvEncoding, type CsvOptions, openCsv } from './csv.js'
@@ -15,7 +21,7 @@ export {
 } from './schema.js'
 export type { BatchOptions, DataSet, DataSource, Located, Position } from './source.js'
 export { type ZipfDataSet, type ZipfOptions, zipfData } from './synthetic.js'
-export { Teacher, type TeacherOptions, teacherAuc } from './teacher.js'
+export { type Features, Teacher, type TeacherOptions, teacherAuc } from './teacher.js'
 export type { TextOptions } from './text_source.js'
 export {
   generateTrace,

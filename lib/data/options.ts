@@ -39,3 +39,6 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   return typeof value === 'object' && value !== null ? `a ${value.constructor?.name ?? 'object'}` : String(value)
 }
+
+/** Size of an id column whose ids are still to be counted. */
+export const OPEN_SIZE = 0x7fffffff

@@ -7,6 +7,7 @@ import type { BatchOptions, DataSet, DataSource, Located } from './source.js'
 import { type Features, Teacher, type TeacherOptions, teacherAuc } from './teacher.js'
 import { Zipf } from './zipf.js'
 
+/** Options of {@link zipfData}. */
 export interface ZipfOptions extends TeacherOptions {
   /** R of each table. */
   tables: readonly number[]

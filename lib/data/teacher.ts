@@ -17,6 +17,7 @@ export interface Features {
   offsets: Int32Array
 }
 
+/** Options of {@link Teacher}. */
 export interface TeacherOptions {
   /** AUC that its own probabilities would reach (default 0.83). */
   auc?: number

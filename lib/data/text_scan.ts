@@ -1,5 +1,6 @@
 import { ByteDictionary } from './dictionary.js'
 import { cellEncoder, growingEncoder } from './encode.js'
+import { OPEN_SIZE } from './options.js'
 import type { Records } from './records.js'
 import type { CategoricalColumn, SchemaJson } from './schema.js'
 import { type Skipped, TextPass, type TextPlan } from './text_pass.js'
@@ -11,9 +12,6 @@ export interface ScanResult {
   /** The plan's schema with its vocabularies filled in, and the sizes of its open id columns. */
   schema: SchemaJson
 }
-
-/** Size of an id column whose ids are still to be counted. */
-export const OPEN_SIZE = 0x7fffffff
 
 /**
  * Counts every value of the vocabulary columns and keeps those seen at least `minCount` times, most frequent first (ties by

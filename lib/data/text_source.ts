@@ -1,13 +1,12 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { DlrmError, ioError } from '../errors.js'
 import type { LineFormat } from './delimited.js'
-import { numberIn, oneOf, show, wholeNumber } from './options.js'
+import { numberIn, OPEN_SIZE, oneOf, show, wholeNumber } from './options.js'
 import { ReaderPool } from './reader.js'
 import { Layout, unpackBatch } from './records.js'
 import { Schema, type SchemaJson } from './schema.js'
 import type { BatchOptions, DataSet, DataSource, Located } from './source.js'
 import type { Skipped, TextPlan } from './text_pass.js'
-import { OPEN_SIZE } from './text_scan.js'
 
 /** Options of every text file. */
 export interface TextOptions {

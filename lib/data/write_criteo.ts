@@ -7,6 +7,7 @@ import { Prng } from './prng.js'
 import { type Features, Teacher, type TeacherOptions, teacherAuc } from './teacher.js'
 import { Zipf } from './zipf.js'
 
+/** Options of {@link writeCriteo}. */
 export interface WriteCriteoOptions extends TeacherOptions {
   rows: number
   /** Default 1. */
@@ -15,6 +16,7 @@ export interface WriteCriteoOptions extends TeacherOptions {
   validFraction?: number
 }
 
+/** What {@link writeCriteo} wrote. */
 export interface WrittenCriteo {
   rows: number
   bytes: number
