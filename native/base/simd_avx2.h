@@ -16,6 +16,8 @@ DLRM_INLINE void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
 // The first n (0 to W) elements; the rest reads as 0, is not written, and is not touched.
 DLRM_INLINE Vec load_n(const float* p, int n) { return {_mm256_maskload_ps(p, tail_mask(n))}; }
 DLRM_INLINE void store_n(float* p, Vec a, int n) { _mm256_maskstore_ps(p, tail_mask(n), a.v); }
+// The first n elements of a, then zeros.
+DLRM_INLINE Vec first_n(Vec a, int n) { return {_mm256_and_ps(a.v, _mm256_castsi256_ps(tail_mask(n)))}; }
 DLRM_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
@@ -33,6 +35,29 @@ DLRM_INLINE Vec times_pow2(Vec a, Vec n) {
 // x where gate > 0, else 0.
 DLRM_INLINE Vec where_positive(Vec gate, Vec x) {
   return {_mm256_and_ps(_mm256_cmp_ps(gate.v, _mm256_setzero_ps(), _CMP_GT_OQ), x.v)};
+}
+// x where gate > 0, else y (also where gate is NaN).
+DLRM_INLINE Vec where_positive(Vec gate, Vec x, Vec y) {
+  return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(gate.v, _mm256_setzero_ps(), _CMP_GT_OQ))};
+}
+// A sum of floats in double.
+struct DoubleSum {
+  __m256d low, high;
+};
+DLRM_INLINE DoubleSum zero_double() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+DLRM_INLINE void add(DoubleSum& s, Vec a) {
+  s.low = _mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a.v)));
+  s.high = _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1)));
+}
+DLRM_INLINE void add_squares(DoubleSum& s, Vec a) {
+  const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1));
+  s.low = _mm256_fmadd_pd(low, low, s.low);
+  s.high = _mm256_fmadd_pd(high, high, s.high);
+}
+DLRM_INLINE double total(const DoubleSum& s) {
+  const __m256d h = _mm256_add_pd(s.low, s.high);
+  const __m128d q = _mm_add_pd(_mm256_castpd256_pd128(h), _mm256_extractf128_pd(h, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
 }
 DLRM_INLINE float sum(Vec a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

@@ -12,6 +12,7 @@ DLRM_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 DLRM_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
 DLRM_INLINE Vec load_n(const float* p, int n) { return {_mm512_maskz_loadu_ps(tail_mask(n), p)}; }
 DLRM_INLINE void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, tail_mask(n), a.v); }
+DLRM_INLINE Vec first_n(Vec a, int n) { return {_mm512_maskz_mov_ps(tail_mask(n), a.v)}; }
 DLRM_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -24,6 +25,28 @@ DLRM_INLINE Vec nearest(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO
 DLRM_INLINE Vec times_pow2(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 DLRM_INLINE Vec where_positive(Vec gate, Vec x) {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(gate.v, _mm512_setzero_ps(), _CMP_GT_OQ), x.v)};
+}
+DLRM_INLINE Vec where_positive(Vec gate, Vec x, Vec y) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(gate.v, _mm512_setzero_ps(), _CMP_GT_OQ), y.v, x.v)};
+}
+struct DoubleSum {
+  __m512d low, high;
+};
+DLRM_INLINE DoubleSum zero_double() { return {_mm512_setzero_pd(), _mm512_setzero_pd()}; }
+DLRM_INLINE void add(DoubleSum& s, Vec a) {
+  s.low = _mm512_add_pd(s.low, _mm512_cvtps_pd(_mm512_castps512_ps256(a.v)));
+  s.high = _mm512_add_pd(s.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1)));
+}
+DLRM_INLINE void add_squares(DoubleSum& s, Vec a) {
+  const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
+  s.low = _mm512_fmadd_pd(low, low, s.low);
+  s.high = _mm512_fmadd_pd(high, high, s.high);
+}
+DLRM_INLINE double total(const DoubleSum& s) {
+  const __m512d w = _mm512_add_pd(s.low, s.high);
+  const __m256d h = _mm256_add_pd(_mm512_castpd512_pd256(w), _mm512_extractf64x4_pd(w, 1));
+  const __m128d q = _mm_add_pd(_mm256_castpd256_pd128(h), _mm256_extractf128_pd(h, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
 }
 // Halves added in a fixed order: 16 -> 8 -> 4 -> 2 -> 1.
 DLRM_INLINE float sum(Vec a) {

@@ -10,11 +10,13 @@
 namespace dlrm {
 namespace {
 
-// One number per example: the vector unit has nothing to win beside the mlp in front.
-const VariantTable<BceLossKernels> kVariants = {{&bce_loss_scalar, nullptr, nullptr}};
+const VariantTable<BceLossKernels> kVariants = {{
+    &bce_loss_scalar,
+    DLRM_X86(&bce_loss_avx2),
+    DLRM_X86(&bce_loss_avx512),
+}};
 
 constexpr int64_t kRowsPerChunk = 512;
-constexpr double kNsPerRow = 25;
 
 class BceLoss : public Op {
  public:
@@ -46,7 +48,7 @@ class BceLoss : public Op {
     const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, threshold_, {class_weights_[0], class_weights_[1]}};
     auto* sums = static_cast<double*>(run.scratch);
     const int64_t n = chunks(run);
-    for_chunks(run.pool, n, kNsPerRow * static_cast<double>(run.batch),
+    for_chunks(run.pool, n, kernels_.forward_ns * static_cast<double>(run.batch),
                [&](int64_t i) { sums[i] = kernels_.forward(a, chunk_range(run.batch, n, i)); });
     double sum = 0;
     for (int64_t i = 0; i < n; ++i) sum += sums[i];
@@ -56,7 +58,7 @@ class BceLoss : public Op {
   void backward(const Run& run) const override {
     if (!run.din[0]) return;
     const float scale = *run.dout[0].f32() / static_cast<float>(run.batch);
-    for (int64_t b = 0; b < run.batch; ++b) *run.din[0].row(b) = scale * *run.saved[0].row(b);
+    kernels_.backward(run.din[0], run.saved[0], scale, {0, run.batch});
   }
 
   Cost cost(const Run& run, bool backward) const override {

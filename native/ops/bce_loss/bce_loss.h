@@ -22,8 +22,10 @@ struct BceLossForward {
 
 struct BceLossKernels {
   double (*forward)(const BceLossForward&, Range);  // the sum of w l over rows of the batch
+  void (*backward)(const View& dlogits, const View& slope, float scale, Range);  // dlogits = scale slope
+  double forward_ns;  // per row, about
 };
 
-extern const BceLossKernels bce_loss_scalar;
+extern const BceLossKernels bce_loss_scalar, bce_loss_avx2, bce_loss_avx512;
 
 }  // namespace dlrm

@@ -25,8 +25,12 @@ double forward(const BceLossForward& a, Range range) {
   return sum;
 }
 
+void backward(const View& dlogits, const View& slope, float scale, Range range) {
+  for (int64_t b = range.begin; b < range.end; ++b) *dlogits.row(b) = scale * *slope.row(b);
+}
+
 }  // namespace
 
-const BceLossKernels bce_loss_scalar = {forward};
+const BceLossKernels bce_loss_scalar = {forward, backward, 25};
 
 }  // namespace dlrm

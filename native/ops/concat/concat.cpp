@@ -8,7 +8,11 @@
 namespace dlrm {
 namespace {
 
-const VariantTable<ConcatKernels> kVariants = {{&concat_scalar, nullptr, nullptr}};
+const VariantTable<ConcatKernels> kVariants = {{
+    &concat_scalar,
+    DLRM_X86(&concat_avx2),
+    DLRM_X86(&concat_avx512),
+}};
 
 constexpr int64_t kRowsPerChunk = 64;
 constexpr double kNsPerByte = 0.1, kNsPerCopy = 5;

@@ -7,11 +7,11 @@
 
 namespace dlrm {
 
-// Rows [range.begin, range.end) of from to to; both of from.cols columns. The C library's memcpy is the fast variant.
+// Rows [range.begin, range.end) of from to to; both of from.cols columns.
 struct ConcatKernels {
   void (*copy)(const View& to, const View& from, Range);
 };
 
-extern const ConcatKernels concat_scalar;
+extern const ConcatKernels concat_scalar, concat_avx2, concat_avx512;
 
 }  // namespace dlrm

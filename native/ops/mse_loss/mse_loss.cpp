@@ -7,7 +7,11 @@
 namespace dlrm {
 namespace {
 
-const VariantTable<MseLossKernels> kVariants = {{&mse_loss_scalar, nullptr, nullptr}};
+const VariantTable<MseLossKernels> kVariants = {{
+    &mse_loss_scalar,
+    DLRM_X86(&mse_loss_avx2),
+    DLRM_X86(&mse_loss_avx512),
+}};
 
 constexpr int64_t kRowsPerChunk = 4096;
 constexpr double kNsPerRow = 1;

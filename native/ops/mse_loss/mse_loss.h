@@ -19,6 +19,6 @@ struct MseLossKernels {
   void (*backward)(const MseLossBackward&, Range);
 };
 
-extern const MseLossKernels mse_loss_scalar;
+extern const MseLossKernels mse_loss_scalar, mse_loss_avx2, mse_loss_avx512;
 
 }  // namespace dlrm

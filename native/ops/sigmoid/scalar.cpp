@@ -31,6 +31,6 @@ void backward(const SigmoidBackward& a, Range range) {
 
 }  // namespace
 
-const SigmoidKernels sigmoid_scalar = {forward, backward};
+const SigmoidKernels sigmoid_scalar = {forward, backward, 6};
 
 }  // namespace dlrm

@@ -10,11 +10,13 @@
 namespace dlrm {
 namespace {
 
-// Runs on one number per example; wide layers have their sigmoid inside the mlp op.
-const VariantTable<SigmoidKernels> kVariants = {{&sigmoid_scalar, nullptr, nullptr}};
+const VariantTable<SigmoidKernels> kVariants = {{
+    &sigmoid_scalar,
+    DLRM_X86(&sigmoid_avx2),
+    DLRM_X86(&sigmoid_avx512),
+}};
 
 constexpr int64_t kElementsPerChunk = 1024;
-constexpr double kNsPerElement = 6;
 
 class Sigmoid : public Op {
  public:
@@ -31,7 +33,7 @@ class Sigmoid : public Op {
 
   void forward(const Run& run) const override {
     const SigmoidForward a{run.out[0], run.in[0].view, threshold_};
-    each_chunk(run, kNsPerElement, [&](Range rows) { kernels_.forward(a, rows); });
+    each_chunk(run, kernels_.forward_ns, [&](Range rows) { kernels_.forward(a, rows); });
   }
 
   void backward(const Run& run) const override {

@@ -22,8 +22,9 @@ struct SigmoidBackward {
 struct SigmoidKernels {
   void (*forward)(const SigmoidForward&, Range);
   void (*backward)(const SigmoidBackward&, Range);
+  double forward_ns;  // per element, about
 };
 
-extern const SigmoidKernels sigmoid_scalar;
+extern const SigmoidKernels sigmoid_scalar, sigmoid_avx2, sigmoid_avx512;
 
 }  // namespace dlrm

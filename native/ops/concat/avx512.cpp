@@ -1,0 +1,21 @@
+#include "ops/concat/concat.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#include "base/target.h"
+
+DLRM_TARGET_AVX512
+namespace dlrm::avx512 {
+namespace {
+#include "base/simd_avx512.h"
+#include "ops/concat/kernel.inl"
+}  // namespace
+}  // namespace dlrm::avx512
+DLRM_TARGET_END
+
+namespace dlrm {
+const ConcatKernels concat_avx512 = {avx512::copy};
+}
+#endif
