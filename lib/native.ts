@@ -75,7 +75,7 @@ export interface OpCall {
   step?: number
   /** Default 1. */
   repeats?: number
-  /** Ends the repeats after this time. */
+  /** Ends the repeats this long after the first. */
   seconds?: number
   /** Empties the caches before each repeat. */
   cold?: boolean

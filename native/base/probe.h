@@ -26,7 +26,7 @@ struct ProbeSpec {
 // Throws ERR_ARGUMENT for sizes outside these bounds, ERR_MEMORY.
 double probe(const ProbeSpec& spec, Pool* pool);
 
-// Reads a buffer twice as large as the last cache: what lay there before no longer does. Throws ERR_MEMORY.
+// Reads a buffer four times as large as the last cache: what lay there before no longer does. Throws ERR_MEMORY.
 class CacheSweep {
  public:
   CacheSweep();
@@ -41,7 +41,7 @@ struct ProbeKernels {
   int64_t flops_per_round;
   float (*fma)(int64_t rounds);
   float (*read)(const float* data, int64_t floats);
-  float (*gather)(const float* table, int64_t width, const int32_t* rows, int64_t count);
+  float (*gather)(const float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead);  // rows fetched ahead
 };
 
 extern const ProbeKernels probe_scalar, probe_avx2, probe_avx512;

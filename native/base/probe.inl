@@ -21,12 +21,12 @@ float read_loop(const float* data, int64_t floats) {
   return sum(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7);
 }
 
-float gather_loop(const float* table, int64_t width, const int32_t* rows, int64_t count) {
-  constexpr int64_t kAhead = 24, kLine = 16;
+float gather_loop(const float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead) {
+  constexpr int64_t kLine = 16;
   Vec s0 = zero(), s1 = s0, s2 = s0, s3 = s0;
   for (int64_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) {
-      const float* next = table + rows[i + kAhead] * width;
+    if (ahead && i + ahead < count) {
+      const float* next = table + rows[i + ahead] * width;
       for (int64_t k = 0; k < width; k += kLine) __builtin_prefetch(next + k);
     }
     const float* row = table + rows[i] * width;
