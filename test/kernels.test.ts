@@ -3,6 +3,7 @@ import { benchCases, opsWithoutCase } from '../bench/cases.js'
 import { measure } from '../bench/measure.js'
 import { Adagrad, Adam, RowWiseAdagrad, SGD } from '../lib/index.js'
 import * as kernels from '../lib/kernels.js'
+import { native } from '../lib/native.js'
 import { ByKernels } from './support/by_kernels.js'
 import { Generator } from './support/generator.js'
 import { loadGolden } from './support/golden.js'
@@ -313,4 +314,13 @@ t.test('the benchmark has cases of every op, and all of them run', async t => {
       t.ok(m.median > 0 && m.share > 0 && m.peak > 0, `${m.op}, ${m.shape}, ${m.pass}`)
     }
   }
+})
+
+t.test('the probe of the peaks refuses sizes that make no sense', async t => {
+  t.ok(native.probe('gather', { bytes: 4096, rowBytes: 4096, seconds: 0 }) > 0, 'one row')
+  t.ok(native.probe('read', { isa: 'scalar', bytes: 1 << 14, threads: 2, seconds: 0 }) > 0)
+  for (const options of [{ bytes: 4095 }, { rowBytes: 6 }, { rowBytes: 1 << 21 }, { seconds: -1 }, { threads: 0 }]) {
+    t.throws(() => native.probe('gather', options), { code: 'ERR_ARGUMENT' }, JSON.stringify(options))
+  }
+  t.throws(() => native.probe('write' as 'read', {}), { code: 'ERR_ARGUMENT' })
 })
