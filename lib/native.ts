@@ -152,7 +152,8 @@ function explain(root: string, cause: unknown): string {
 Possible solutions:
 - Install a C++ compiler, make and CMake (Debian: apt-get install g++ make cmake; macOS: xcode-select --install,
   brew install cmake), then build in place: node ${join(root, 'scripts', 'build-native.mjs')}
-- If your package manager blocks install scripts (npm 12 and pnpm do), allow this one: npm rebuild dlrm --foreground-scripts
+- If your package manager blocks install scripts (npm 12 and pnpm do), allow this one, then build it: npm install-scripts
+  approve dlrm (pnpm: pnpm approve-builds), npm rebuild dlrm --foreground-scripts
 - If node_modules was copied from another machine or image, delete it and install here
 - Shipped binaries are for linux-x64 with glibc 2.28 or newer (ldd --version); other systems build from source`
 }

@@ -21,6 +21,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { files: packed } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
 const npmCli = realpathSync(findOnPath('npm'))
 
+// npm 12 blocks the scripts of dependencies unless told otherwise; older ones do not know the option.
+const ALLOW_SCRIPTS = '--dangerously-allow-all-scripts'
+
 /** What a user's first script does: a model, a few steps on one batch, a prediction. */
 const TRAIN = `
 async function train({ DLRM, SGD }) {
@@ -60,7 +63,7 @@ t.test('the packed package', async t => {
   })
 
   for (const [kind, flags] of [
-    ['with install scripts', []],
+    ['with install scripts', [ALLOW_SCRIPTS]],
     ['with install scripts blocked', ['--ignore-scripts']],
   ] as const) {
     await t.test(`installs ${kind}, with no compiler, and trains`, async t => {
@@ -106,7 +109,7 @@ new DLRM({ dense: 1, tables: [3], embeddingDims: 4 })
   })
 
   await t.test('without a binary and a compiler, installing says what to do', async t => {
-    const installed = npmInstall(join(dir, 'fails'), sourceOnly, [], bare)
+    const installed = npmInstall(join(dir, 'fails'), sourceOnly, [ALLOW_SCRIPTS], bare)
     if (offline(installed)) return skipOffline(t)
     t.not(installed.status, 0)
     t.match(installed.output, /needs CMake 3\.15 or newer and a C\+\+17 compiler/)
