@@ -159,3 +159,12 @@ Possible solutions:
 }
 
 export const native: NativeAddon = loadNative()
+
+/**
+ * Threads of training steps and asynchronous predictions, of the whole process: without an argument how many, with one so
+ * many from the next call on. Default `DLRM_THREADS`, else the cores that affinity and cgroup allow.
+ * Errors: `ERR_ARGUMENT` unless an integer from 1 to 1024.
+ */
+export function threads(count?: number): number {
+  return native.threads(count)
+}

@@ -175,7 +175,6 @@ void Program::add_dense_update(const Attrs& optimizer) {
   args.name = "dense";
   args.isa = isa_;
   args.attrs = optimizer;
-  if (optimizer.text("dense_update", "rule", "") == "rowwise_adagrad") args.attrs.set("rule", std::string("adagrad"));  // rows of one element
   args.attrs.set("names", names(params));
   args.attrs.set("sizes", sizes);
   add_update({}, args, "dense_update", params);
