@@ -19,7 +19,7 @@ export interface GraphSpec {
   /** R of each table */
   rows: number[]
   tableNames: string[]
-  nodes: { op: string; name: string; inputs: string[]; outputs: string[]; attrs: Attrs }[]
+  nodes: { op: string; name: string; inputs: string[]; outputs: string[]; attrs: Attrs; group?: string }[]
   loss: string
   prediction: string
 }

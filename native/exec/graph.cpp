@@ -38,6 +38,7 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
   for (const NodeSpec& node_spec : spec.nodes) {
     Node node;
     node.name = node_spec.name;
+    node.group = node_spec.group;
     MakeArgs args;
     args.name = node_spec.name;
     args.attrs = node_spec.attrs;
@@ -83,7 +84,8 @@ std::vector<bool> Graph::needed_for(const std::vector<int>& targets) const {
 std::vector<bool> Graph::gradient_flows() const {
   std::vector<bool> flows(values.size());
   for (const Node& node : nodes) {
-    bool any = !node.params.empty();
+    bool any = false;
+    for (const int param : node.params) any = any || !params[param].buffer;
     for (const int input : node.inputs) any = any || flows[input];
     if (any && node.op->differentiable)
       for (const int output : node.outputs) flows[output] = true;

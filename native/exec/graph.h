@@ -13,6 +13,7 @@ struct NodeSpec {
   std::string op, name;
   std::vector<std::string> inputs, outputs;  // value names
   Attrs attrs;
+  std::string group = {};  // of its parameters, for the optimizer; empty: "tables" for tables, "mlp" for the others
 };
 
 // Values "dense" [B,D], "tables" (bags) and "labels" [B,1] exist from the start.
@@ -27,6 +28,7 @@ struct Node {
   std::unique_ptr<Op> op;
   std::vector<int> inputs, outputs;  // value ids
   std::vector<int> params;           // ids into Graph::params
+  std::string group;
 };
 
 class Graph {

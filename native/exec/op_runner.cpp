@@ -50,7 +50,7 @@ int64_t OpRunner::lookups() const {
 
 bool OpRunner::has_memory(Slot slot, size_t i) const {
   if (slot == Slot::in || slot == Slot::din) return !inputs_[i].tables && inputs_[i].dtype == DType::f32;
-  return slot != Slot::dparams || !op_->params[i].sparse;
+  return slot != Slot::dparams || (!op_->params[i].sparse && !op_->params[i].buffer);
 }
 
 View OpRunner::layout(Slot slot, size_t i) const {

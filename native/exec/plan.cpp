@@ -107,7 +107,7 @@ class Planner {
     }
     for (const int param : node.params) {
       const ParamSpec& spec = graph_.params[param];
-      if (spec.sparse) {
+      if (spec.sparse || spec.buffer) {
         slots.dparams.push_back(-1);
         continue;
       }

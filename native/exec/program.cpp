@@ -48,6 +48,7 @@ struct Program::Execution {
   Plan plan;
   Buffer arena;
   int64_t batch = -1;  // what the views are for
+  int64_t step = 0;    // > 0: a training step, this one
   std::vector<NodeViews> nodes;
   std::vector<Value> values;
   std::vector<Buffer> dlookup;  // per node: gradients of the per-sample weights
@@ -166,7 +167,7 @@ void Program::add_dense_update(const Attrs& optimizer) {
   std::vector<int> params;
   std::vector<double> sizes;
   for (size_t p = 0; p < params_.size(); ++p) {
-    if (params_[p]->spec.sparse) continue;
+    if (params_[p]->spec.sparse || params_[p]->spec.buffer) continue;
     params.push_back(static_cast<int>(p));
     sizes.push_back(static_cast<double>(params_[p]->size()));
   }
@@ -228,6 +229,9 @@ Run Program::run_of(Execution& e, size_t n, Pool* pool) {
   Run run;
   run.batch = e.batch;
   run.pool = pool;
+  run.training = e.step > 0;
+  run.step = e.step;
+  run.key = seed_;
   run.in = views.in.data();
   run.out = views.out.data();
   run.params = node_params_[n].data();
@@ -307,7 +311,7 @@ void Program::update(Execution& e, double lr, int64_t number, Pool* pool) {
     } else {
       for (size_t n = 0; n < e.nodes.size(); ++n)
         for (size_t p = 0; p < graph_.nodes[n].params.size(); ++p)
-          if (!graph_.params[graph_.nodes[n].params[p]].sparse) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[p]);
+          if (const ParamSpec& spec = graph_.params[graph_.nodes[n].params[p]]; !spec.sparse && !spec.buffer) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[p]);
     }
     run.in = in.data();
     run.dparams = dparams.data();
@@ -326,6 +330,7 @@ double Program::step(const Batch& batch, double lr, int64_t number, Pool* pool) 
          static_cast<long long>(max_batch_));
   Execution& e = execution(Mode::train, max_batch_);
   bind(e, batch);
+  e.step = number;
   prepare(pool);
   forward(e, pool);
   const double loss = *e.values[graph_.loss].view.f32();

@@ -50,6 +50,18 @@ std::vector<std::string> Attrs::texts(const char* op, const char* name) const {
   return value ? *value : std::vector<std::string>();
 }
 
+Init Attrs::init(const char* op, const Init& fallback) const {
+  const std::string kind = text(op, "init", "");
+  const double scale = number(op, "init_scale", 0);
+  if (!std::isfinite(scale) || (scale < 0 && kind != "constant"))
+    fail(Code::argument, "[%s] init_scale: expected a finite number, >= 0 unless init is constant, received %g", op, scale);
+  if (kind.empty()) return fallback;
+  if (kind == "uniform") return {Init::uniform, -scale, scale};
+  if (kind == "normal") return {Init::normal, 0, scale};
+  if (kind == "constant") return {Init::uniform, scale, scale};
+  fail(Code::argument, "[%s] init: expected uniform, normal or constant, received \"%s\"", op, kind.c_str());
+}
+
 void Attrs::done(const char* op) const {
   for (const auto& item : items_)
     if (!asked_.count(item.first)) fail(Code::argument, "[%s] %s: no such option", op, item.first.c_str());

@@ -14,6 +14,11 @@
 
 namespace dlrm {
 
+struct Init {
+  enum Kind { zeros, ones, uniform, normal } kind = zeros;
+  double a = 0, b = 0;  // uniform in [a, b); normal with mean a, deviation b
+};
+
 // Named options as they come from JavaScript. make() reads what it knows, then calls done().
 class Attrs {
  public:
@@ -29,6 +34,8 @@ class Attrs {
   std::vector<double> numbers(const char* op, const char* name) const;   // empty if absent
   std::vector<int64_t> sizes(const char* op, const char* name) const;    // integers >= 0; empty if absent
   std::vector<std::string> texts(const char* op, const char* name) const;
+  // "init" (uniform in +-init_scale, normal of deviation init_scale, constant init_scale) or, if absent, the fallback.
+  Init init(const char* op, const Init& fallback) const;
   // Throws ERR_ARGUMENT if an item was never asked for.
   void done(const char* op) const;
 
@@ -70,16 +77,12 @@ struct ValueSpec {
   DType dtype = DType::f32;
 };
 
-struct Init {
-  enum Kind { zeros, ones, uniform, normal } kind = zeros;
-  double a = 0, b = 0;  // uniform in [a, b); normal with mean a, deviation b
-};
-
 struct ParamSpec {
   std::string name;           // full name as in state(), e.g. "bot_l.0.weight"
   std::vector<int64_t> dims;  // [rows, cols] or [n] (a View of 1 x n)
   Init init;
   bool sparse = false;  // an embedding table: no dense gradient, updated by embedding_update
+  bool buffer = false;  // not trained: forward itself writes it when Run::training (running statistics); saved with the model
 };
 
 // Parameters updated by one embedding_update call after the node's backward.
@@ -111,8 +114,10 @@ struct Run {
   const View* dparams = nullptr;  // gradients of the dense parameters, to be written
   float* dlookup = nullptr;       // gradients of the per-sample weights [sum of L], table after table, to be written
   void* scratch = nullptr;        // scratch_bytes(run)
+  bool training = false;          // a step: backward follows (dropout drops, batch_norm takes the statistics of the batch)
+  uint64_t key = 0;               // of the counter-based generator; with `step` and the op's name: this call's random numbers
+  int64_t step = 0;               // number of this step, from 1
   double lr = 0;                  // update ops: learning rate of this step
-  int64_t step = 0;               // update ops: number of this step, from 1
 };
 
 class Op {
