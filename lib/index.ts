@@ -15,7 +15,7 @@ export {
 export type { BatchOptions, DataSet, DataSource, Located, Position } from './data/source.js'
 export type { TextOptions } from './data/text_source.js'
 export { DlrmError, type ErrorCode } from './errors.js'
-export { GraphBuilder, type Value } from './graph/builder.js'
+export { type Column, GraphBuilder, type GraphInputs, type Value } from './graph/builder.js'
 export * as ops from './graph/ops.js'
 export * as kernels from './kernels.js'
 export { DLRM, type DLRMConfig, type DLRMOptions } from './models/dlrm.js'

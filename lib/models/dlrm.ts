@@ -58,7 +58,7 @@ const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) ==
  */
 function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
   const { dense, tables, embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold } = config
-  const g = new GraphBuilder(dense, tables, config.tableNames)
+  const g = new GraphBuilder({ dense, tables, tableNames: config.tableNames })
   const rowWeights = config.weightedPooling === 'learned' ? 'v_W_l' : undefined
   const e = embeddingBag(g, 'emb_l', { width: embeddingDim, mode: config.pooling, rowWeights })
   const x = dense > 0 ? mlp(g, 'bot_l', g.dense, { layers: bottom }) : undefined
