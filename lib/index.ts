@@ -18,8 +18,19 @@ export { DlrmError, type ErrorCode } from './errors.js'
 export { type Column, GraphBuilder, type GraphInputs, type Value } from './graph/builder.js'
 export * as ops from './graph/ops.js'
 export * as kernels from './kernels.js'
-export { DLRM, type DLRMConfig, type DLRMOptions } from './models/dlrm.js'
+export {
+  type DefinedModel,
+  defineModel,
+  type ModelClass,
+  type ModelDefinition,
+  type ModelOptions,
+} from './models/define.js'
+export type { DLRMConfig, DLRMOptions } from './models/dlrm.js'
+export * from './models/index.js'
+export { loadModel, modelKinds } from './models/kinds.js'
 export { type CompileOptions, Model, type Tensor } from './models/model.js'
+export type { Option, Options, Values } from './models/options.js'
+export * as option from './models/options.js'
 export type { Attr, Attrs, GraphSpec, Isa } from './native.js'
 export { threads } from './native.js'
 export { Adagrad, type AdagradOptions } from './optim/adagrad.js'

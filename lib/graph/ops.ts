@@ -36,7 +36,12 @@ export function embeddingBag(
   options: { width: number; mode?: 'sum' | 'mean' | 'max'; rowWeights?: string },
 ): Value {
   const { width, mode = 'sum', rowWeights = '' } = options
-  return g.add('embedding_bag', name, [g.tables], { rows: g.columns.map(column => column.rows), width, mode, row_weights: rowWeights })
+  return g.add('embedding_bag', name, [g.tables], {
+    rows: g.columns.map(column => column.rows),
+    width,
+    mode,
+    row_weights: rowWeights,
+  })
 }
 
 /**

@@ -80,6 +80,7 @@ function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
 
 /** DLRM: see {@link DLRMConfig}. Train with `fit` or `compile` + `step`, predict with `predict`, `predictSync`, `predictRows`. */
 export class DLRM extends Model {
+  static readonly kind = 'dlrm'
   readonly kind = 'dlrm'
   readonly config: Required<DLRMConfig>
 
@@ -97,8 +98,8 @@ export class DLRM extends Model {
    * Errors: `ERR_IO`, `ERR_FORMAT`.
    */
   static async load(path: string, options: Partial<DLRMOptions> = {}): Promise<DLRM> {
-    const { loadModel } = await import('./storage.js')
-    return loadModel(path, DLRM, options)
+    const { configFromShapes, loadModel } = await import('./storage.js')
+    return loadModel(path, DLRM, options, configFromShapes)
   }
 }
 

@@ -47,6 +47,8 @@ export abstract class Model {
 
   /** The model's name in files and on the command line. */
   abstract readonly kind: string
+  /** What predictions are: click probabilities, or other numbers (ratings, minutes). */
+  readonly predicts: 'probability' | 'number' = 'probability'
   /** The options the model was made with, as plain JSON: enough to make it again. */
   abstract readonly config: object
 

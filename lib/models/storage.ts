@@ -1,7 +1,7 @@
 import { Schema } from '../data/schema.js'
 import { DlrmError } from '../errors.js'
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../format/safetensors.js'
-import type { DLRMConfig, DLRMOptions } from './dlrm.js'
+import type { DLRMConfig } from './dlrm.js'
 import type { Model } from './model.js'
 
 const VERSION = 1
@@ -42,28 +42,74 @@ export function readHeader(file: SafetensorsFile): ModelHeader | undefined {
   return header
 }
 
+/** A class of models that a file can be read into. */
+export interface Loadable<M extends Model> {
+  readonly kind: string
+  // biome-ignore lint/suspicious/noExplicitAny: each class has options of its own
+  new (options: any): M
+}
+
+/** Reads a file into a model of this class. `bare` gives the config for a file of tensors without a header. */
 export async function loadModel<M extends Model>(
   path: string,
-  ModelClass: new (options: DLRMOptions) => M,
-  options: Partial<DLRMOptions>,
+  ModelClass: Loadable<M>,
+  options: object,
+  bare?: (file: SafetensorsFile) => object,
 ): Promise<M> {
+  return withFile(path, file => read(file, ModelClass, options, bare))
+}
+
+/** Reads a model of whatever kind the file says. Errors: `ERR_IO`; `ERR_FORMAT`, also for a kind that `kinds` lacks. */
+export async function loadAnyModel(
+  path: string,
+  kinds: ReadonlyMap<string, Loadable<Model>>,
+  options: object,
+): Promise<Model> {
+  return withFile(path, file => {
+    const kind = readHeader(file)?.kind ?? 'dlrm'
+    const ModelClass = kinds.get(kind)
+    if (!ModelClass) {
+      const known = [...kinds.keys()].join(', ')
+      throw new DlrmError('ERR_FORMAT', `${path}: it holds a model of kind "${kind}"; known kinds are ${known}`)
+    }
+    return read(file, ModelClass, options, configFromShapes)
+  })
+}
+
+async function withFile<T>(path: string, body: (file: SafetensorsFile) => Promise<T>): Promise<T> {
   const file = await openSafetensors(path)
   try {
-    const header = readHeader(file)
-    const config = header ? (header.config as DLRMConfig) : configFromShapes(file)
-    let model: M
-    try {
-      model = new ModelClass({ ...config, ...options })
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new DlrmError('ERR_FORMAT', `${path}: its config makes no model: ${why}`, { cause })
-    }
-    await model.readEntries(file, { optimizer: false })
-    if (header?.schema !== undefined) model.schema = Schema.fromJSON(header.schema)
-    return model
+    return await body(file)
   } finally {
     await file.close()
   }
+}
+
+async function read<M extends Model>(
+  file: SafetensorsFile,
+  ModelClass: Loadable<M>,
+  options: object,
+  bare?: (file: SafetensorsFile) => object,
+): Promise<M> {
+  const header = readHeader(file)
+  if (header && header.kind !== ModelClass.kind) {
+    throw new DlrmError(
+      'ERR_FORMAT',
+      `${file.path}: it holds a model of kind "${header.kind}", expected ${ModelClass.kind}`,
+    )
+  }
+  if (!header && !bare) throw new DlrmError('ERR_FORMAT', `${file.path}: it has no "dlrm" metadata`)
+  const config = header ? header.config : bare!(file)
+  let model: M
+  try {
+    model = new ModelClass({ ...config, ...options })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new DlrmError('ERR_FORMAT', `${file.path}: its config makes no model: ${why}`, { cause })
+  }
+  await model.readEntries(file, { optimizer: false })
+  if (header?.schema !== undefined) model.schema = Schema.fromJSON(header.schema)
+  return model
 }
 
 /** The sizes of a DLRM, from the tensors of a bare state_dict. */

@@ -1,0 +1,107 @@
+import { DlrmError } from '../errors.js'
+import { GraphBuilder, type GraphInputs, type Value } from '../graph/builder.js'
+import type { Isa } from '../native.js'
+import { Model } from './model.js'
+import { complete, type Options, type Values } from './options.js'
+
+/** A model: how its graph is written down, and which options that takes. See {@link defineModel}. */
+export interface ModelDefinition<O extends Options> {
+  /** The model's name in files and on the command line. */
+  kind: string
+  /** What it is, with its paper, in one line for `--help`. */
+  about: string
+  /** What `predict` returns: click probabilities (default), or numbers such as ratings or minutes. */
+  predicts?: 'probability' | 'number'
+  /** Its options beside the inputs; each is also a flag of `dlrm train --model=<kind>`. */
+  options: O
+  /** Adds the nodes, top to bottom, as the data flows. */
+  graph(g: GraphBuilder, options: Values<O>): { loss: Value; prediction: Value }
+}
+
+/** What every model takes beside its own options. */
+export interface ModelOptions extends Partial<GraphInputs> {
+  /** Rows R of each table: one column of ids each. */
+  tables: readonly number[]
+  /** Key of the counter-based generator that draws the initial parameters; default 1. */
+  seed?: number
+  /** Kernels to use; default the best of this machine, or DLRM_ISA. */
+  isa?: Isa
+}
+
+/** A class of models, as {@link defineModel} makes it. */
+export interface ModelClass<O extends Options = Options, M extends Model = Model> {
+  new (options: ModelOptions & Partial<Values<O>>): M
+  readonly kind: string
+  readonly definition: ModelDefinition<O>
+  /**
+   * Reads a model that `save` wrote.
+   * Errors: `ERR_IO`, `ERR_FORMAT`, also for a file of another kind of model.
+   */
+  load(path: string, options?: { isa?: Isa }): Promise<M>
+}
+
+/** A model made by {@link defineModel}: `config` is what it was made with, defaults filled in. */
+export interface DefinedModel<O extends Options> extends Model {
+  readonly config: Required<Pick<GraphInputs, 'dense' | 'tables'>> & Omit<GraphInputs, 'dense' | 'tables'> & Values<O>
+}
+
+/**
+ * Makes a class of models from a graph and its options: it trains (`fit`, `compile` + `step`), predicts, saves and loads like
+ * those of this package, which are made the same way.
+ *
+ * ```ts
+ * const Logistic = defineModel({
+ *   kind: 'logistic',
+ *   about: 'logistic regression',
+ *   options: { bias: flag(true, 'a bias') },
+ *   graph: (g, { bias }) => clicks(g, ops.linearBag(g, 'linear', { bias })),
+ * })
+ * const model = new Logistic({ tables: [1000, 50] })
+ * ```
+ *
+ * The constructor's errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`.
+ */
+export function defineModel<const O extends Options>(definition: ModelDefinition<O>): ModelClass<O, DefinedModel<O>> {
+  const { kind, options, predicts = 'probability' } = definition
+  const taken = ['dense', 'tables', 'tableNames', 'columns', 'buckets', 'seed', 'isa'].find(name =>
+    Object.hasOwn(options, name),
+  )
+  if (taken) throw new DlrmError('ERR_ARGUMENT', `[${kind}] ${taken}: every model has this option already`)
+
+  class Defined extends Model {
+    static readonly kind = kind
+    static readonly definition = definition
+    readonly kind = kind
+    override readonly predicts = predicts
+    readonly config: DefinedModel<O>['config']
+
+    constructor({ seed = 1, isa, ...given }: ModelOptions & Partial<Values<O>>) {
+      const { inputs, rest } = splitInputs(kind, given)
+      const values = complete(kind, options, rest)
+      const g = new GraphBuilder(inputs)
+      super(g.build(definition.graph(g, values)), { seed, isa })
+      this.config = { ...inputs, ...values }
+    }
+
+    static async load(path: string, extra: { isa?: Isa } = {}): Promise<DefinedModel<O>> {
+      const { loadModel } = await import('./storage.js')
+      return loadModel(path, Defined, extra)
+    }
+  }
+  return Defined
+}
+
+function splitInputs(kind: string, given: Omit<ModelOptions, 'seed' | 'isa'> & { [name: string]: unknown }) {
+  const { dense = 0, tables, tableNames, ...rest } = given
+  const bad = (name: string, expected: string, received: unknown) =>
+    new DlrmError('ERR_ARGUMENT', `[${kind}] ${name}: expected ${expected}, received ${JSON.stringify(received)}`)
+  const isSize = (n: unknown, least: number) => Number.isSafeInteger(n) && (n as number) >= least
+  if (!isSize(dense, 0)) throw bad('dense', 'an integer >= 0', dense)
+  if (!Array.isArray(tables) || !tables.every(rows => isSize(rows, 1))) throw bad('tables', 'integers >= 1', tables)
+  if (tables.length === 0 && dense === 0) throw bad('tables', 'at least one table or dense feature', tables)
+  if (tableNames !== undefined && tableNames.length !== tables.length) {
+    throw bad('tableNames', `${tables.length} names, one per table`, tableNames)
+  }
+  const inputs: GraphInputs = { dense, tables: [...tables], ...(tableNames ? { tableNames: [...tableNames] } : {}) }
+  return { inputs, rest }
+}
