@@ -4,24 +4,39 @@
  * @packageDocumentation
  */
 import type { GraphBuilder, Value } from './builder.js'
+import { type Init, initAttrs } from './init.js'
 
-/** What follows a layer's sums: max(0, z), 1 / (1 + exp(-z)), or nothing. */
-export type Activation = 'relu' | 'sigmoid' | 'none'
+export type { Init } from './init.js'
+
+/** What follows a layer's sums: max(0, z), 1 / (1 + exp(-z)), tanh, or nothing. */
+export type Activation = 'relu' | 'sigmoid' | 'tanh' | 'none'
+
+/** Options of {@link mlp}. */
+export interface MlpOptions {
+  /** Width of each layer. */
+  layers: readonly number[]
+  /** Of the layers but the last; default relu. */
+  activation?: Activation
+  /** Of the last layer; default relu. */
+  last?: Activation
+  /** Default true. */
+  bias?: boolean
+  /** Of the weights `[N, K]`; default normal of deviation sqrt(2 / (N + K)) (xavier_normal in PyTorch). */
+  init?: Init
+  /** Of the biases `[N]`; default normal of deviation sqrt(1 / N), as in the DLRM reference. */
+  biasInit?: Init
+}
 
 /**
  * Fully connected layers in one op: y = act(x W^T + b) for each.
  *
  * - in `x [B, K]`; out `[B, N]`, N the last of `layers`
- * - parameters `<name>.<2i>.weight [N_i, N_{i-1}]` and `<name>.<2i>.bias [N_i]`
+ * - parameters `<name>.<2i>.weight [N_i, N_{i-1}]` and, unless `bias` is false, `<name>.<2i>.bias [N_i]`
  */
-export function mlp(
-  g: GraphBuilder,
-  name: string,
-  x: Value,
-  options: { layers: number[]; activation?: Activation; last?: Activation },
-): Value {
-  const { layers, activation = 'relu', last = 'relu' } = options
-  return g.add('mlp', name, [x], { layers, activation, last })
+export function mlp(g: GraphBuilder, name: string, x: Value, options: MlpOptions): Value {
+  const { layers, activation = 'relu', last = 'relu', bias = true, init, biasInit } = options
+  const attrs = { layers: [...layers], activation, last, bias, ...initAttrs(init), ...initAttrs(biasInit, 'bias_init') }
+  return g.add('mlp', name, [x], attrs)
 }
 
 /**

@@ -5,8 +5,8 @@ import { Arguments, call, type KernelOptions, type KernelTiming } from './call.j
 export interface MlpLayer {
   /** W `[N, K]`, row-major. */
   weight: Float32Array
-  /** b `[N]` */
-  bias: Float32Array
+  /** b `[N]`; of every layer or of none. */
+  bias?: Float32Array
 }
 
 /** What {@link mlp} takes. */
@@ -45,13 +45,16 @@ export function mlp(args: MlpArguments, options?: KernelOptions): { out: Float32
 export function mlpBackward(
   args: MlpArguments & { dout: Float32Array },
   options?: KernelOptions,
-): { dx: Float32Array; layers: { dweight: Float32Array; dbias: Float32Array }[] } & KernelTiming {
+): { dx: Float32Array; layers: { dweight: Float32Array; dbias?: Float32Array }[] } & KernelTiming {
   const forward = mlpCall(args)
   const check = new Arguments('mlp')
-  const dout = check.floats('dout', args.dout, 'B x N', args.batch, args.layers.at(-1)!.bias.length)
+  const { layers: widths, bias } = forward.attrs
+  const dout = check.floats('dout', args.dout, 'B x N', args.batch, widths.at(-1)!)
   const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
-  const gradients = result.dparams!
-  const layers = args.layers.map((_, l) => ({ dweight: gradients[2 * l]!, dbias: gradients[2 * l + 1]! }))
+  const gradients = result.dparams as Float32Array[]
+  const layers = widths.map((_, l) =>
+    bias ? { dweight: gradients[2 * l]!, dbias: gradients[2 * l + 1]! } : { dweight: gradients[l]! },
+  )
   return { dx: result.din![0]!, layers, ...timing }
 }
 
@@ -59,13 +62,21 @@ function mlpCall({ batch, x, layers, activation = 'relu', last = 'relu' }: MlpAr
   const check = new Arguments('mlp')
   check.size('batch', batch)
   const inputs = check.quotient('x', x, 'B', batch)
-  let columns = inputs
-  const params = check.list('layers', layers).flatMap(({ weight, bias }, l) => {
-    const rows = check.anyFloats(`layers[${l}].bias`, bias).length
-    check.floats(`layers[${l}].weight`, weight, 'N x K', rows, columns)
-    columns = rows
-    return [weight, bias]
+  const widths: number[] = []
+  const bias = check.list('layers', layers)[0]!.bias !== undefined
+  const params = layers.flatMap((layer, l) => {
+    const columns = widths.at(-1) ?? inputs
+    if ((layer.bias !== undefined) !== bias)
+      check.fail('ERR_ARGUMENT', `layers[${l}].bias: expected one in every layer or in none`)
+    if (!bias) {
+      widths.push(check.quotient(`layers[${l}].weight`, layer.weight, 'K', columns))
+      return [layer.weight]
+    }
+    const rows = check.anyFloats(`layers[${l}].bias`, layer.bias).length
+    check.floats(`layers[${l}].weight`, layer.weight, 'N x K', rows, columns)
+    widths.push(rows)
+    return [layer.weight, layer.bias!]
   })
-  const widths = layers.map(({ bias }) => bias.length)
-  return { op: 'mlp', attrs: { layers: widths, activation, last }, batch, inputs: [{ data: x, cols: inputs }], params }
+  const attrs = { layers: widths, activation, last, bias }
+  return { op: 'mlp', attrs, batch, inputs: [{ data: x, cols: inputs }], params }
 }

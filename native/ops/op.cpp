@@ -50,16 +50,17 @@ std::vector<std::string> Attrs::texts(const char* op, const char* name) const {
   return value ? *value : std::vector<std::string>();
 }
 
-Init Attrs::init(const char* op, const Init& fallback) const {
-  const std::string kind = text(op, "init", "");
-  const double scale = number(op, "init_scale", 0);
+Init Attrs::init(const char* op, const Init& fallback, const char* name) const {
+  const std::string scale_name = std::string(name) + "_scale", kind = text(op, name, "");
+  const double scale = number(op, scale_name.c_str(), 0);
   if (!std::isfinite(scale) || (scale < 0 && kind != "constant"))
-    fail(Code::argument, "[%s] init_scale: expected a finite number, >= 0 unless init is constant, received %g", op, scale);
+    fail(Code::argument, "[%s] %s: expected a finite number, >= 0 unless %s is constant, received %g", op, scale_name.c_str(), name,
+         scale);
   if (kind.empty()) return fallback;
   if (kind == "uniform") return {Init::uniform, -scale, scale};
   if (kind == "normal") return {Init::normal, 0, scale};
   if (kind == "constant") return {Init::uniform, scale, scale};
-  fail(Code::argument, "[%s] init: expected uniform, normal or constant, received \"%s\"", op, kind.c_str());
+  fail(Code::argument, "[%s] %s: expected uniform, normal or constant, received \"%s\"", op, name, kind.c_str());
 }
 
 void Attrs::done(const char* op) const {

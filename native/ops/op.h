@@ -34,8 +34,9 @@ class Attrs {
   std::vector<double> numbers(const char* op, const char* name) const;   // empty if absent
   std::vector<int64_t> sizes(const char* op, const char* name) const;    // integers >= 0; empty if absent
   std::vector<std::string> texts(const char* op, const char* name) const;
-  // "init" (uniform in +-init_scale, normal of deviation init_scale, constant init_scale) or, if absent, the fallback.
-  Init init(const char* op, const Init& fallback) const;
+  // `name` ("init", say: uniform in +-init_scale, normal of deviation init_scale, constant init_scale) or, if absent, the
+  // fallback.
+  Init init(const char* op, const Init& fallback, const char* name = "init") const;
   // Throws ERR_ARGUMENT if an item was never asked for.
   void done(const char* op) const;
 

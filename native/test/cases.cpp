@@ -277,8 +277,8 @@ void mlp(std::vector<OpCase>& cases) {
     cases.push_back(mlp(numbered("inputs_", width), width, {6}, "relu", "none"));
     cases.push_back(mlp(numbered("hidden_", width), 3, {static_cast<double>(width), 4}, "sigmoid", "none"));
   }
-  for (const char* hidden : {"relu", "sigmoid", "none"})
-    for (const char* last : {"relu", "sigmoid", "none"})
+  for (const char* hidden : {"relu", "sigmoid", "tanh", "none"})
+    for (const char* last : {"relu", "sigmoid", "tanh", "none"})
       cases.push_back(mlp(std::string(hidden) + "_" + last, 13, {37, 20, 1}, hidden, last));
   // Rows of every tile, rests of a block, several passes over the batch.
   OpCase rows = mlp("rows", 9, {150, 3}, "relu", "none");
@@ -289,7 +289,12 @@ void mlp(std::vector<OpCase>& cases) {
   OpCase deep = mlp("deep", 3, {1030, 2}, "relu", "none");
   deep.batches = {1, 3, 18};
   const OpCase five = mlp("five", 2, {3, 1, 40, 1, 2}, "sigmoid", "none");
-  cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), five});
+  OpCase plain = mlp("without_bias", 5, {7, 9, 2}, "relu", "none");
+  plain.attrs["bias"] = false;
+  OpCase drawn = mlp("init", 5, {7, 2}, "relu", "none");
+  for (const AttrMap::value_type& item : AttrMap{{"init", "uniform"s}, {"init_scale", 0.3}, {"bias_init", "constant"s}, {"bias_init_scale", -0.1}})
+    drawn.attrs.insert(item);
+  cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), five, plain, drawn});
 }
 
 void mlp(std::vector<ErrorCase>& cases) {
@@ -302,7 +307,9 @@ void mlp(std::vector<ErrorCase>& cases) {
   bad("half_width", {{"layers", std::vector<double>{1.5}}}, "received 1.5");
   bad("huge_width", {{"layers", std::vector<double>{1e9}}}, "received 1000000000");
   bad("activation", {{"layers", layers}, {"activation", std::string("gelu")}}, "\"gelu\"");
-  bad("last", {{"layers", layers}, {"last", std::string("tanh")}}, "\"tanh\"");
+  bad("last", {{"layers", layers}, {"last", std::string("prelu")}}, "\"prelu\"");
+  bad("bias_init", {{"layers", layers}, {"bias_init", std::string("zeros")}}, "bias_init: expected uniform, normal or constant");
+  bad("bias_init_scale", {{"layers", layers}, {"bias_init", std::string("normal")}, {"bias_init_scale", -1.0}}, "bias_init_scale");
   cases.push_back({"mlp", "no_columns", {{"layers", layers}}, {matrix(0)}, Code::shape, "at least 1 column"});
   cases.push_back({"mlp", "two_inputs", {{"layers", layers}}, {matrix(3), matrix(3)}, Code::shape, "1 inputs"});
   cases.push_back({"mlp", "bags", {{"layers", layers}}, {bags({9}, Input::one_hot)}, Code::shape, "received bags"});

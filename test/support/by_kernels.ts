@@ -136,10 +136,10 @@ export class ByKernels {
     kernels.embeddingUpdate({ ...rule, tables, width: 1, perLookup: true, dout: all }, this.#options)
   }
 
-  #updateLayers(layers: Layer[], gradients: { dweight: Float32Array; dbias: Float32Array }[]): void {
+  #updateLayers(layers: Layer[], gradients: { dweight: Float32Array; dbias?: Float32Array }[]): void {
     const tensors = layers.flatMap(({ weight, bias, state }, l) => [
       { w: weight, g: gradients[l]!.dweight, state: state.weight },
-      { w: bias, g: gradients[l]!.dbias, state: state.bias },
+      { w: bias!, g: gradients[l]!.dbias!, state: state.bias },
     ])
     kernels.denseUpdate({ tensors, optimizer: this.#denseRule, step: this.#step }, this.#options)
   }
@@ -154,6 +154,6 @@ export class ByKernels {
     const [prefix, index, field] = name.split('.') as [string, string, 'weight' | 'bias']
     if (prefix === 'emb_l') return this.#tables[Number(index)]!.weight
     if (prefix === 'v_W_l') return this.#tables[Number(index)]!.rowWeights!
-    return (prefix === 'bot_l' ? this.#bottom : this.#top)[Number(index) / 2]![field]
+    return (prefix === 'bot_l' ? this.#bottom : this.#top)[Number(index) / 2]![field]!
   }
 }

@@ -98,10 +98,13 @@ DLRM_INLINE Vec unchanged(Vec x, Vec) { return x; }
 void finish(Activation activation, const ReadTile& from, const Tile& to, int rows, int strips, int64_t cols) {
   const auto relu = [](Vec z, Vec) { return max(zero(), z); };
   const auto logistic = [](Vec z, Vec) { return sigmoid(z); };
+  const auto hyperbolic = [](Vec z, Vec) { return tanh(z); };
   if (activation == Activation::relu)
     for_vectors(from, from, to, rows, strips, cols, relu);
   else if (activation == Activation::sigmoid)
     for_vectors(from, from, to, rows, strips, cols, logistic);
+  else if (activation == Activation::tanh)
+    for_vectors(from, from, to, rows, strips, cols, hyperbolic);
   else
     for_vectors(from, from, to, rows, strips, cols, unchanged);
 }
@@ -110,10 +113,13 @@ void finish_gated(Activation activation, const ReadTile& from, const ReadTile& g
                   int strips, int64_t cols) {
   const auto relu = [](Vec dy, Vec y) { return where_positive(y, dy); };
   const auto logistic = [](Vec dy, Vec y) { return dy * (y * (set1(1.0f) - y)); };
+  const auto hyperbolic = [](Vec dy, Vec y) { return dy * (set1(1.0f) - y * y); };
   if (activation == Activation::relu)
     for_vectors(from, gate, to, rows, strips, cols, relu);
   else if (activation == Activation::sigmoid)
     for_vectors(from, gate, to, rows, strips, cols, logistic);
+  else if (activation == Activation::tanh)
+    for_vectors(from, gate, to, rows, strips, cols, hyperbolic);
   else
     for_vectors(from, from, to, rows, strips, cols, unchanged);
 }

@@ -22,15 +22,6 @@ constexpr double kFlopsPerNs = 50, kWeightsPerNs = 10, kFloatsPackedPerNs = 2;
 
 constexpr int64_t kMaxWidth = 1 << 24;
 
-Activation activation_attr(const MakeArgs& args, const char* attr) {
-  const std::string name = args.attrs.text(args.op, attr, "relu");
-  if (name == "relu") return Activation::relu;
-  if (name == "sigmoid") return Activation::sigmoid;
-  if (name == "none") return Activation::none;
-  fail(Code::argument, "[mlp] %s: %s: expected relu, sigmoid or none, received \"%s\"", args.name.c_str(), attr,
-       name.c_str());
-}
-
 // Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
 int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64); }
 
@@ -56,12 +47,13 @@ class Mlp : public Op {
     if (inputs < 1) fail(Code::shape, "[mlp] %s: input 0: expected at least 1 column, received 0", args.name.c_str());
     const std::vector<int64_t> widths = args.attrs.sizes(args.op, "layers");
     if (widths.empty()) fail(Code::argument, "[mlp] %s: layers: expected at least one width", args.name.c_str());
-    const Activation hidden = activation_attr(args, "activation"), last = activation_attr(args, "last");
+    const Activation hidden = activation_attr(args, "activation", "relu"), last = activation_attr(args, "last", "relu");
+    has_bias_ = args.attrs.flag(args.op, "bias", true);
     for (size_t l = 0; l < widths.size(); ++l) {
       if (widths[l] < 1 || widths[l] > kMaxWidth)
         fail(Code::argument, "[mlp] %s: layers: expected widths from 1 to %lld, received %lld", args.name.c_str(),
              static_cast<long long>(kMaxWidth), static_cast<long long>(widths[l]));
-      add_layer(args.name, inputs, widths[l], l + 1 < widths.size() ? hidden : last);
+      add_layer(args, inputs, widths[l], l + 1 < widths.size() ? hidden : last);
       inputs = widths[l];
     }
     outputs = {{kPerExample, inputs}};
@@ -73,11 +65,11 @@ class Mlp : public Op {
   void prepare(const Run& run) const override {
     for_tasks(run.pool, forward_packing_, [&](const Task& task) {
       const Layer& layer = layers_[task.layer];
-      const View &weight = run.params[2 * task.layer], &bias = run.params[2 * task.layer + 1];
-      kernels_.pack_transposed(weight, run.packed + layer.packed, task.outputs);
+      const View bias = has_bias_ ? run.params[2 * task.layer + 1] : View{};
+      kernels_.pack_transposed(run.params[weight_of(task.layer)], run.packed + layer.packed, task.outputs);
       const int64_t end = task.outputs.end * kernels_.strip;
       for (int64_t n = task.outputs.begin * kernels_.strip; n < end; ++n)
-        run.packed[layer.packed_bias + n] = n < layer.outputs ? bias.f32()[n] : 0;
+        run.packed[layer.packed_bias + n] = bias && n < layer.outputs ? bias.f32()[n] : 0;
     });
   }
 
@@ -88,7 +80,7 @@ class Mlp : public Op {
   void backward(const Run& run) const override {
     for_tasks(run.pool, backward_packing_, [&](const Task& task) {
       if (!task.layer && !run.din[0]) return;
-      kernels_.pack(run.params[2 * task.layer], packed_back(run, task.layer), task.inputs);
+      kernels_.pack(run.params[weight_of(task.layer)], packed_back(run, task.layer), task.inputs);
     });
     for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
     const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
@@ -111,18 +103,21 @@ class Mlp : public Op {
 
  private:
   int64_t pad(int64_t cols) const { return strips(cols) * kernels_.strip; }
+  size_t weight_of(size_t layer) const { return has_bias_ ? 2 * layer : layer; }  // in Op::params
   int64_t strips(int64_t cols) const { return (cols + kernels_.strip - 1) / kernels_.strip; }
 
-  void add_layer(const std::string& name, int64_t inputs, int64_t width, Activation activation) {
-    const std::string prefix = name + "." + std::to_string(2 * layers_.size());
+  void add_layer(const MakeArgs& args, int64_t inputs, int64_t width, Activation activation) {
+    const std::string prefix = args.name + "." + std::to_string(2 * layers_.size());
     const int64_t bias = packed_floats, weight = bias + pad(width);
     layers_.push_back({inputs, width, activation, bias, weight, dz_columns_, back_floats_});
     packed_floats += pad(width) * (inputs + 1);
     dz_columns_ += pad(width);
     back_floats_ += width * pad(inputs);
     const double m = static_cast<double>(width), n = static_cast<double>(inputs);
-    params.push_back({prefix + ".weight", {width, inputs}, {Init::normal, 0, std::sqrt(2 / (m + n))}});
-    params.push_back({prefix + ".bias", {width}, {Init::normal, 0, std::sqrt(1 / m)}});
+    const Init weights = args.attrs.init(args.op, {Init::normal, 0, std::sqrt(2 / (m + n))});
+    const Init biases = args.attrs.init(args.op, {Init::normal, 0, std::sqrt(1 / m)}, "bias_init");
+    params.push_back({prefix + ".weight", {width, inputs}, weights});
+    if (has_bias_) params.push_back({prefix + ".bias", {width}, biases});
     saved.push_back({kPerExample, pad(inputs)});
   }
 
@@ -246,8 +241,8 @@ class Mlp : public Op {
   void weight_gradient(const Run& run, const Task& task) const {
     const Layer& layer = layers_[task.layer];
     MlpWeightGradient a{};
-    a.dweight = run.dparams[2 * task.layer];
-    a.dbias = run.dparams[2 * task.layer + 1];
+    a.dweight = run.dparams[weight_of(task.layer)];
+    a.dbias = has_bias_ ? run.dparams[2 * task.layer + 1] : View{};
     a.dz = dz(run, task.layer);
     a.x = run.saved[task.layer].f32();
     a.batch = run.batch;
@@ -258,6 +253,7 @@ class Mlp : public Op {
   }
 
   const MlpKernels& kernels_;
+  bool has_bias_;
   std::vector<Layer> layers_;
   int64_t dz_columns_ = 0, back_floats_ = 0;
   std::vector<Task> forward_packing_, backward_packing_, tiles_;

@@ -1,9 +1,9 @@
 // A chain of fully connected layers, y_l = f_l(y_{l-1} W_l^T + b_l), in one op.
 //   x      [B,K_0]   f32
-//   W_l    [N_l,K_l] f32, K_l = N_{l-1};  b_l [N_l]
-//   f      relu: max(0, z);  sigmoid: 1 / (1 + exp(-z));  none
+//   W_l    [N_l,K_l] f32, K_l = N_{l-1};  b_l [N_l], or no biases at all
+//   f      relu: max(0, z);  sigmoid: 1 / (1 + exp(-z));  tanh;  none
 // Backward, from dy of the last layer down (row blocks are independent of each other):
-//   dz_l = dy_l * f_l'(y_l)          relu: [y > 0];  sigmoid: y (1 - y)
+//   dz_l = dy_l * f_l'(y_l)          relu: [y > 0];  sigmoid: y (1 - y);  tanh: 1 - y^2
 //   dy_{l-1} = dz_l W_l
 //   dW_l = dz_l^T y_{l-1},  db_l = sum of dz_l over the batch
 //
@@ -17,10 +17,9 @@
 #pragma once
 #include "base/isa.h"
 #include "base/view.h"
+#include "ops/fused_activation.h"
 
 namespace dlrm {
-
-enum class Activation : uint8_t { none, relu, sigmoid };
 
 // out[i, c] = finish(bias[c] + sum over d of in[i,d] * matrix[d,c]) for one block of rows.
 //   forward:        matrix = W^T, finish = activation

@@ -20,6 +20,7 @@ float activate(Activation activation, float z) {
   switch (activation) {
     case Activation::relu: return z < 0 ? 0 : z;
     case Activation::sigmoid: return 1 / (1 + std::exp(-z));
+    case Activation::tanh: return std::tanh(z);
     default: return z;
   }
 }
@@ -28,6 +29,7 @@ float derivative(Activation activation, float y) {
   switch (activation) {
     case Activation::relu: return y > 0 ? 1.0f : 0.0f;
     case Activation::sigmoid: return y * (1 - y);
+    case Activation::tanh: return 1 - y * y;
     default: return 1;
   }
 }
