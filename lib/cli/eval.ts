@@ -1,15 +1,16 @@
 import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
-import { DLRM } from '../models/dlrm.js'
 import { native } from '../native.js'
 import { evaluate } from '../train/evaluate.js'
 import type { Io } from './io.js'
+import { openModel } from './models.js'
 import { defined } from './open_data.js'
 import { describe, metricsJson } from './output.js'
 import { UsageError } from './usage.js'
 
 interface EvalFlags {
   loadModel?: string
+  model?: string
   rawDataFile?: string
   dataSet?: 'kaggle' | 'csv'
   testMiniBatchSize?: number
@@ -26,7 +27,7 @@ export async function evalCommand(flags: EvalFlags, io: Io): Promise<number> {
   if (loadModel === undefined) throw new UsageError('--load-model: is needed')
   if (rawDataFile === undefined) throw new UsageError('--raw-data-file: is needed')
   if (threads !== undefined) native.threads(threads)
-  const model = await DLRM.load(loadModel)
+  const model = await openModel(loadModel, flags.model)
   const data = await openWith(schemaOf(model, loadModel), rawDataFile, flags)
   try {
     const limit = flags.numBatches || undefined

@@ -1,4 +1,5 @@
-import { bool, character, integer, integers, names, number, oneOf, text, twoNumbers } from './parse.js'
+import { modelFlags, modelList } from './models.js'
+import { bool, character, integer, integers, json, names, number, oneOf, text, twoNumbers } from './parse.js'
 
 /** What a run's data is; some flags are for some of these only. */
 export type Mode = 'random' | 'trace' | 'synthetic' | 'kaggle' | 'csv'
@@ -28,6 +29,20 @@ const FILES: Mode[] = ['kaggle', 'csv']
 const JUDGED: Mode[] = ['synthetic', 'kaggle', 'csv']
 
 const model: Flag[] = [
+  flag(
+    '--model <kind>',
+    text,
+    `${modelList()}, or a JavaScript file whose default export defineModel made (default dlrm)`,
+  ),
+  flag(
+    '--load-model <file>',
+    text,
+    'start from this model, with its sizes and columns; the optimizer starts anew (default none)',
+  ),
+  flag('--save-model <file>', text, 'write the trained model here, as safetensors (default none)'),
+]
+
+const dlrm: Flag[] = [
   flag('--arch-sparse-feature-size <E>', integer(1), 'width of every embedding (default 2; clicks 16)'),
   flag(
     '--arch-embedding-size <R-R-...>',
@@ -60,12 +75,14 @@ const model: Flag[] = [
   flag('--loss-function <loss>', oneOf('mse', 'bce', 'wbce'), 'mse, bce or wbce (default mse; clicks bce)'),
   flag('--loss-weights <w0-w1>', twoNumbers, 'with wbce: weights of labels 0 and 1 (default 1.0-1.0)'),
   flag('--loss-threshold <t>', number(0, 1), 'clamps probabilities to [t, 1-t] when 0 < t < 1 (default 0.0: no clamp)'),
-  flag(
-    '--load-model <file>',
-    text,
-    'start from this model, with its sizes and columns; the optimizer starts anew (default none)',
-  ),
-  flag('--save-model <file>', text, 'write the trained model here, as safetensors (default none)'),
+]
+
+/** Keys of the flags that are DLRM's own. */
+export const dlrmFlags: readonly Flag[] = dlrm.filter(({ spec }) => !spec.startsWith('--arch-embedding-size'))
+
+const others: Flag[] = [
+  ...modelFlags(),
+  flag('--model-options <json>', json, 'options of a model of your own, as JSON (default {})'),
 ]
 
 const data: Flag[] = [
@@ -182,6 +199,8 @@ export type Groups = Readonly<Record<string, readonly Flag[]>>
 
 export const trainFlags: Groups = {
   'Model:': model,
+  'DLRM:': dlrm,
+  'Other models:': others,
   'Data:': data,
   'Files (--data-generation=dataset):': files,
   'CSV files (--data-set=csv):': csv,
@@ -195,6 +214,7 @@ const byName = (flags: readonly Flag[], ...wanted: string[]): Flag[] =>
 export const evalFlags: Groups = {
   'Options:': [
     flag('--load-model <file>', text, 'the model (default none: is needed)'),
+    flag('--model <file>', text, 'a JavaScript file with its class, if it is a model of your own (default none)'),
     flag(
       '--raw-data-file <file>',
       text,
@@ -217,6 +237,7 @@ export const evalFlags: Groups = {
 export const predictFlags: Groups = {
   'Options:': [
     flag('--load-model <file>', text, 'the model (default none: is needed)'),
+    flag('--model <file>', text, 'a JavaScript file with its class, if it is a model of your own (default none)'),
     flag(
       '--format <format>',
       oneOf('kaggle', 'csv', 'jsonl'),

@@ -50,7 +50,7 @@ function sizes(s: TrainSettings, inputs: { dense: number; rows: readonly number[
   if (inputs) return { dense: inputs.dense, tables: [...inputs.rows] }
   const dense = s.archMlpBot?.[0] ?? (s.mode === 'synthetic' ? 13 : 4)
   const tables = s.archEmbeddingSize ?? otherwise
-  modelConfig(s, { dense, tables }) // flags that do not fit are told before any data is made
+  if ((s.model ?? 'dlrm') === 'dlrm') modelConfig(s, { dense, tables }) // flags that do not fit are told before any data is made
   return { dense, tables }
 }
 

@@ -81,3 +81,15 @@ export const text: Parse<string> = value => {
   check(value !== '', 'a name')
   return value
 }
+
+/** A JSON object. */
+export const json: Parse<object> = text => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  check(typeof value === 'object' && value !== null && !Array.isArray(value), 'a JSON object')
+  return value as object
+}

@@ -1,12 +1,13 @@
-import { DLRM } from '../models/dlrm.js'
 import { native } from '../native.js'
 import { schemaOf } from './eval.js'
 import { type Io, write } from './io.js'
+import { openModel } from './models.js'
 import { type RowOptions, readRows } from './rows.js'
 import { UsageError } from './usage.js'
 
 interface PredictFlags extends RowOptions {
   loadModel?: string
+  model?: string
   threads?: number
   json?: boolean
 }
@@ -16,7 +17,7 @@ export async function predict(file: string, flags: PredictFlags, io: Io): Promis
   const { loadModel, threads } = flags
   if (loadModel === undefined) throw new UsageError('--load-model: is needed')
   if (threads !== undefined) native.threads(threads)
-  const model = await DLRM.load(loadModel)
+  const model = await openModel(loadModel, flags.model)
   const line = (p: number | undefined): string => {
     const probability = p === undefined ? null : Number(p.toPrecision(9)) // all the digits that a float32 has
     return `${flags.json ? JSON.stringify({ probability }) : (probability ?? 'nan')}\n`

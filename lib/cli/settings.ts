@@ -1,9 +1,10 @@
 import type { DLRMConfig } from '../models/dlrm.js'
-import { type Mode, trainFlags } from './flags.js'
+import { dlrmFlags, type Mode, trainFlags } from './flags.js'
 import { UsageError } from './usage.js'
 
 /** What commander hands over: a key for each flag that was given. Names as in flags.ts. */
 export interface TrainFlags {
+  model?: string
   archSparseFeatureSize?: number
   archEmbeddingSize?: number[]
   archMlpBot?: number[]
@@ -91,6 +92,7 @@ export type TrainSettings = TrainFlags &
 export function trainSettings(flags: TrainFlags): TrainSettings {
   const mode = modeOf(flags)
   checkMode(flags, mode)
+  checkModel(flags)
   checkPairs(flags)
   const clicks = hasClicks(mode)
   const optimizer = flags.optimizer ?? 'sgd'
@@ -140,6 +142,15 @@ function checkMode(flags: TrainFlags, mode: Mode): void {
     if (only && !only.includes(mode) && flags[keyOf(name)] !== undefined) {
       throw new UsageError(`${name}: only with ${needs[only.join()]}`)
     }
+  }
+}
+
+/** Another model has none of DLRM's options. */
+function checkModel(flags: TrainFlags): void {
+  if ((flags.model ?? 'dlrm') === 'dlrm') return
+  for (const { spec } of dlrmFlags) {
+    const name = spec.split(' ')[0]!
+    if (flags[keyOf(name)] !== undefined) throw new UsageError(`${name}: only with --model=dlrm`)
   }
 }
 

@@ -1,13 +1,16 @@
 import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ioError } from '../errors.js'
+import type { ModelClass } from '../models/define.js'
 import { DLRM } from '../models/dlrm.js'
+import type { Model } from '../models/model.js'
 import { native } from '../native.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult, Progress } from '../train/fit.js'
 import type { Metrics } from '../train/metrics.js'
 import type { Io } from './io.js'
+import { findModel, givenOptions, kindOf, makeModel } from './models.js'
 import { defined, openData, type RunData } from './open_data.js'
 import { makeReporter, type Reporter } from './output.js'
 import { hasClicks, modelConfig, shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
@@ -42,7 +45,11 @@ async function checkFolder(file: string): Promise<void> {
   })
 }
 
-async function loadFor(settings: TrainSettings, path: string): Promise<DLRM> {
+async function loadFor(settings: TrainSettings, path: string): Promise<Model> {
+  const ModelClass = await findModel(settings.model ?? (await kindOf(path)))
+  const options = Object.keys(givenOptions(settings))[0]
+  if (options) throw new UsageError(`--${options}: the model of --load-model has its own`)
+  if (ModelClass !== DLRM) return (ModelClass as ModelClass).load(path)
   const given = shapeFlags.find(name => settings[name] !== undefined)
   if (given) {
     const name = given.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
@@ -53,9 +60,13 @@ async function loadFor(settings: TrainSettings, path: string): Promise<DLRM> {
 }
 
 /** Random data: the reference's parameters for this seed. Otherwise the native generator, which is parallel. */
-async function newModel(settings: TrainSettings, data: RunData): Promise<DLRM> {
+async function newModel(settings: TrainSettings, data: RunData): Promise<Model> {
   const { denseCount: dense, tableSizes: tables, categorical } = data.schema
-  const config = modelConfig(settings, { dense, tables, names: categorical.map(column => column.name) })
+  const names = categorical.map(column => column.name)
+  const ModelClass = await findModel(settings.model ?? 'dlrm')
+  if (ModelClass !== DLRM)
+    return makeModel(ModelClass, settings, { dense, tables, tableNames: names, seed: settings.seed })
+  const config = modelConfig(settings, { dense, tables, names })
   if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
   const { RandomState } = await import('../data/numpy_random.js')
   return new DLRM({ ...config, random: new RandomState(settings.seed) })
@@ -86,12 +97,12 @@ async function makeOptimizer(s: TrainSettings): Promise<Optimizer> {
 class Run {
   readonly #settings: TrainSettings
   readonly #data: RunData
-  readonly #model: DLRM
+  readonly #model: Model
   readonly #reporter: Reporter
   /** What is judged while training: made data has nothing to judge, unless asked. */
   readonly #valid: RunData['valid']
 
-  constructor(settings: TrainSettings, data: RunData, model: DLRM, reporter: Reporter) {
+  constructor(settings: TrainSettings, data: RunData, model: Model, reporter: Reporter) {
     this.#settings = settings
     this.#data = data
     this.#model = model
