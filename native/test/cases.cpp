@@ -1,5 +1,6 @@
-// The cases of every op, ops in alphabetical order. Adding an op is adding its lines here: shapes that hurt (one example,
-// widths around the vector lengths, empty bags, repeated rows) and the shapes and options it must refuse.
+// The cases of the ops of DLRM itself, in alphabetical order; cases_*.cpp have the others. Adding an op is adding its lines to one
+// of these files: shapes that hurt (one example, widths around the vector lengths, empty bags, repeated rows) and the shapes and
+// options it must refuse.
 #include <cmath>
 
 #include "test/op_case.h"
@@ -8,10 +9,6 @@ namespace dlrm::test {
 namespace {
 
 using namespace std::string_literals;
-
-const std::vector<int64_t> kWidths = {1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 127};
-
-std::string numbered(const char* what, int64_t n) { return what + std::to_string(n); }
 
 Input labels() { return no_gradient(matrix(1, 0, 1)); }
 
@@ -338,34 +335,31 @@ void sigmoid(std::vector<ErrorCase>& cases) {
     cases.push_back({"sigmoid", "threshold", {{"threshold", threshold}}, {matrix(1)}, Code::argument, "threshold"});
 }
 
+void cases(std::vector<OpCase>& cases) {
+  bce_loss(cases);
+  concat(cases);
+  dense_update(cases);
+  embedding_bag(cases);
+  embedding_update(cases);
+  interaction_dot(cases);
+  mlp(cases);
+  mse_loss(cases);
+  sigmoid(cases);
+}
+
+void errors(std::vector<ErrorCase>& cases) {
+  bce_loss(cases);
+  concat(cases);
+  dense_update(cases);
+  embedding_bag(cases);
+  embedding_update(cases);
+  interaction_dot(cases);
+  mlp(cases);
+  mse_loss(cases);
+  sigmoid(cases);
+}
+
+const CaseFile file(cases, errors);
+
 }  // namespace
-
-std::vector<OpCase> op_cases() {
-  std::vector<OpCase> cases;
-  bce_loss(cases);
-  concat(cases);
-  dense_update(cases);
-  embedding_bag(cases);
-  embedding_update(cases);
-  interaction_dot(cases);
-  mlp(cases);
-  mse_loss(cases);
-  sigmoid(cases);
-  return cases;
-}
-
-std::vector<ErrorCase> error_cases() {
-  std::vector<ErrorCase> cases;
-  bce_loss(cases);
-  concat(cases);
-  dense_update(cases);
-  embedding_bag(cases);
-  embedding_update(cases);
-  interaction_dot(cases);
-  mlp(cases);
-  mse_loss(cases);
-  sigmoid(cases);
-  return cases;
-}
-
 }  // namespace dlrm::test

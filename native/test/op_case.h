@@ -83,7 +83,18 @@ struct ErrorCase {
   std::string text;  // part of the message
 };
 
+// Widths around the vector lengths.
+inline const std::vector<int64_t> kWidths = {1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 127};
+
+inline std::string numbered(const char* what, int64_t n) { return what + std::to_string(n); }
+
+// Those of every file cases*.cpp.
 std::vector<OpCase> op_cases();
 std::vector<ErrorCase> error_cases();
+
+// A file of cases: `const CaseFile file(cases, errors);`
+struct CaseFile {
+  CaseFile(void (*cases)(std::vector<OpCase>&), void (*errors)(std::vector<ErrorCase>&));
+};
 
 }  // namespace dlrm::test

@@ -144,17 +144,43 @@ bool differentiable(const OpCase& c) {
   }
 }
 
+struct CaseFunctions {
+  void (*cases)(std::vector<OpCase>&);
+  void (*errors)(std::vector<ErrorCase>&);
+};
+
+std::vector<CaseFunctions>& case_files() {
+  static std::vector<CaseFunctions> files;
+  return files;
+}
+
 void check_every_op_has_cases() {
   std::set<std::string> with_case, with_error;
   for (const OpCase& c : op_cases()) with_case.insert(c.op);
   for (const ErrorCase& c : error_cases()) with_error.insert(c.op);
   for (const OpDef& def : registry()) {
-    expect(with_case.count(def.name), "%s has no case in cases.cpp", def.name);
-    expect(with_error.count(def.name), "%s has no error case in cases.cpp", def.name);
+    expect(with_case.count(def.name), "%s has no case in native/test/cases*.cpp", def.name);
+    expect(with_error.count(def.name), "%s has no error case in native/test/cases*.cpp", def.name);
   }
 }
 
 }  // namespace
+
+CaseFile::CaseFile(void (*cases)(std::vector<OpCase>&), void (*errors)(std::vector<ErrorCase>&)) {
+  case_files().push_back({cases, errors});
+}
+
+std::vector<OpCase> op_cases() {
+  std::vector<OpCase> all;
+  for (const CaseFunctions& file : case_files()) file.cases(all);
+  return all;
+}
+
+std::vector<ErrorCase> error_cases() {
+  std::vector<ErrorCase> all;
+  for (const CaseFunctions& file : case_files()) file.errors(all);
+  return all;
+}
 
 std::vector<Test> op_tests() {
   std::vector<Test> tests = {{"every_op_has_cases", check_every_op_has_cases}};
