@@ -31,6 +31,8 @@ export function benchCases(smoke: boolean): BenchCase[] {
     ...embeddingUpdates(batch, rows),
     ...interactions(batch),
     ...mlps(batch, smoke),
+    ...fieldPairs(2 * batch),
+    ...elementwise(2 * batch),
   ]
 }
 
@@ -184,4 +186,36 @@ function mlps(batch: number, smoke: boolean): BenchCase[] {
     make(1, top, 'none'),
     { ...make(batch, [512, 512, 512, 512], 'relu'), big: !smoke },
   ]
+}
+
+const BOTH: Pass[] = ['forward', 'backward']
+
+/** Ops over the vectors of fields; ten fields of width 10 are Frappe's. */
+function fieldPairs(batch: number): BenchCase[] {
+  const make = (op: string, fields: number, width: number, cols: number, attrs: Attrs = {}, out = 1): BenchCase => {
+    const call: OpCall = { op, attrs: { width, ...attrs }, batch, inputs: [matrix(batch, cols)], seed: 1 }
+    return {
+      op,
+      shape: `B ${batch}, F ${fields}, E ${width}`,
+      passes: BOTH,
+      call: { ...call, dout: [random(batch * out)] },
+    }
+  }
+  return [
+    [10, 10],
+    [39, 16],
+  ].flatMap(([f, e]) => [
+    make('fm_pair', f!, e!, f! * e!),
+    { ...make('fm_pair', f!, e!, f! * e!, { vector: true }, e!), shape: `vector, B ${batch}, F ${f}, E ${e}` },
+  ])
+}
+
+/** Ops that work element by element. */
+function elementwise(batch: number): BenchCase[] {
+  const make = (op: string, inputs: number, cols: number): BenchCase => {
+    const matrices = Array.from({ length: inputs }, () => matrix(batch, cols))
+    const call: OpCall = { op, batch, inputs: matrices, dout: [random(batch * cols)] }
+    return { op, shape: `B ${batch}, n ${cols}`, passes: BOTH, call }
+  }
+  return [make('add', 3, 1), make('add', 2, 100)]
 }

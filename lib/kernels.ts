@@ -16,6 +16,7 @@ import { type Isa, native } from './native.js'
 
 export type { KernelOptions, KernelTiming } from './kernels/call.js'
 export { concat, concatBackward } from './kernels/concat.js'
+export { add, addBackward } from './kernels/elementwise.js'
 export {
   type EmbeddingBagArguments,
   type EmbeddingBagTable,
@@ -35,6 +36,7 @@ export {
   sigmoidBackward,
 } from './kernels/loss.js'
 export { type MlpArguments, type MlpLayer, mlp, mlpBackward } from './kernels/mlp.js'
+export { type FieldsArguments, fmPair, fmPairBackward } from './kernels/pairs.js'
 export {
   type DenseUpdateTensor,
   denseUpdate,

@@ -80,6 +80,14 @@ for (const isa of kernels.isas()) {
     t.same(kernels.embeddingBag(factors, on).out, f(-3, -2, 0, 0, 1.5, 2))
     t.same(kernels.embeddingBagBackward({ ...factors, dout }, on).dlookup, [f(1, 5, 4)])
 
+    const fields = { batch: 1, width: 2, x: f(1, 2, 3, 4, 5, 6) }
+    t.same(kernels.fmPair(fields, on).out, f(11 + 17 + 39))
+    t.same(kernels.fmPair({ ...fields, vector: true }, on).out, f(3 + 5 + 15, 8 + 12 + 24))
+    t.same(kernels.fmPairBackward({ ...fields, dout: f(2) }, on).dx, f(16, 20, 12, 16, 8, 12))
+    t.same(kernels.fmPairBackward({ ...fields, vector: true, dout: f(2, 0) }, on).dx, f(16, 0, 12, 0, 8, 0))
+
+    t.same(kernels.add({ inputs: [f(1, 2), f(10, 20), f(100, 200)] }, on).out, f(111, 222))
+    t.same(kernels.addBackward({ count: 2, dout: f(1, 2) }, on).dinputs, [f(1, 2), f(1, 2)])
     t.same(kernels.concat({ batch: 2, inputs: [f(1, 2), f(3, 4, 5, 6)] }, on).out, f(1, 3, 4, 2, 5, 6))
     t.same(kernels.concatBackward({ batch: 2, widths: [1, 2], dout: f(1, 3, 4, 2, 5, 6) }, on).dinputs, [
       f(1, 2),

@@ -6,7 +6,9 @@
 import type { GraphBuilder, Value } from './builder.js'
 import { type Init, initAttrs } from './init.js'
 
+export * from './elementwise_ops.js'
 export type { Init } from './init.js'
+export * from './pair_ops.js'
 
 /** What follows a layer's sums: max(0, z), 1 / (1 + exp(-z)), tanh, or nothing. */
 export type Activation = 'relu' | 'sigmoid' | 'tanh' | 'none'

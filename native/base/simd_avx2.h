@@ -18,6 +18,8 @@ DLRM_INLINE Vec load_n(const float* p, int n) { return {_mm256_maskload_ps(p, ta
 DLRM_INLINE void store_n(float* p, Vec a, int n) { _mm256_maskstore_ps(p, tail_mask(n), a.v); }
 // The first n elements of a, then zeros.
 DLRM_INLINE Vec first_n(Vec a, int n) { return {_mm256_and_ps(a.v, _mm256_castsi256_ps(tail_mask(n)))}; }
+// The last n elements of a, behind zeros.
+DLRM_INLINE Vec last_n(Vec a, int n) { return {_mm256_andnot_ps(_mm256_castsi256_ps(tail_mask(Vec::W - n)), a.v)}; }
 DLRM_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }

@@ -13,6 +13,7 @@ DLRM_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
 DLRM_INLINE Vec load_n(const float* p, int n) { return {_mm512_maskz_loadu_ps(tail_mask(n), p)}; }
 DLRM_INLINE void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, tail_mask(n), a.v); }
 DLRM_INLINE Vec first_n(Vec a, int n) { return {_mm512_maskz_mov_ps(tail_mask(n), a.v)}; }
+DLRM_INLINE Vec last_n(Vec a, int n) { return {_mm512_maskz_mov_ps(static_cast<__mmask16>(~tail_mask(Vec::W - n)), a.v)}; }
 DLRM_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 DLRM_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -4,11 +4,13 @@ namespace dlrm {
 
 const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = {
+      {"add", make_add},
       {"bce_loss", make_bce_loss},
       {"concat", make_concat},
       {"dense_update", make_dense_update},
       {"embedding_bag", make_embedding_bag},
       {"embedding_update", make_embedding_update},
+      {"fm_pair", make_fm_pair},
       {"interaction_dot", make_interaction_dot},
       {"mlp", make_mlp},
       {"mse_loss", make_mse_loss},

@@ -10,11 +10,13 @@
 
 namespace dlrm {
 
+std::unique_ptr<Op> make_add(const MakeArgs&);
 std::unique_ptr<Op> make_bce_loss(const MakeArgs&);
 std::unique_ptr<Op> make_concat(const MakeArgs&);
 std::unique_ptr<Op> make_dense_update(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_bag(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_update(const MakeArgs&);
+std::unique_ptr<Op> make_fm_pair(const MakeArgs&);
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
 std::unique_ptr<Op> make_mlp(const MakeArgs&);
 std::unique_ptr<Op> make_mse_loss(const MakeArgs&);
