@@ -29,8 +29,16 @@ export interface TensorInfo {
   shape: number[]
   /** An embedding table, updated by row. */
   sparse: boolean
+  /** The parameter group; empty for what is not trained by the optimizer. */
+  group: string
   /** Optimizer state, not a parameter. */
   state: boolean
+}
+
+/** The update rule of a parameter group; `*`: of all groups without an entry. */
+export interface GroupRule {
+  group: string
+  attrs: Attrs
 }
 
 /** A flattened Batch: size, dense, [offsets, indices, weights, offsets, ...], labels. */
@@ -45,8 +53,9 @@ export interface NativeProgram {
   tensors(): TensorInfo[]
   read(index: number, start: number, to: Float32Array): void
   write(index: number, start: number, from: Float32Array): void
-  compile(optimizer: Attrs, maxBatch: number): void
-  step(...batchLrNumber: [...FlatBatch, lr: number, number: number]): Promise<number>
+  compile(rules: GroupRule[], maxBatch: number): void
+  /** `rates`: one for each rule of `compile`. */
+  step(...batchRatesNumber: [...FlatBatch, rates: number[], number: number]): Promise<number>
   predict(...batch: FlatBatch): Promise<Float32Array>
   predictSync(...batch: FlatBatch): Float32Array
   evaluate(...batch: FlatBatch): Promise<{ loss: number; predictions: Float32Array }>

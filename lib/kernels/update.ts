@@ -1,5 +1,5 @@
 import type { Attrs } from '../native.js'
-import type { Optimizer } from '../optim/optimizer.js'
+import { Optimizer, ruleAttrs } from '../optim/optimizer.js'
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 import { type EmbeddingBagArguments, type EmbeddingBagTable, readTables } from './embedding_bag.js'
 
@@ -42,7 +42,7 @@ export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: Kernel
   const check = new Arguments('embedding_update')
   const { rows, batch, bags, rowWeights } = readTables(check, tables, width)
   const names = tables.map((_, t) => `${t}`)
-  const attrs: Attrs = { ...ruleAttrs(check, args.optimizer), rows, width, mode, names, per_lookup: perLookup }
+  const attrs: Attrs = { ...rule(check, args.optimizer), rows, width, mode, names, per_lookup: perLookup }
   if (rowWeights.length > 0) attrs.scale_names = tables.map((_, t) => `scale_${t}`)
   const perRow = args.optimizer.rule === 'rowwise_adagrad'
   const sizes = tables.map(({ weight }, t) => (perRow ? rows[t]! : weight.length))
@@ -83,7 +83,7 @@ export function denseUpdate(
     return size
   })
   const names = tensors.map((_, i) => `${i}`)
-  const attrs = { ...ruleAttrs(check, args.optimizer), names, sizes }
+  const attrs = { ...rule(check, args.optimizer), names, sizes }
   const state = stateArrays(check, 'tensors', tensors, sizes, statesOf(args.optimizer, true))
   const params = [...tensors.map(tensor => tensor.w), ...state]
   const dparams = tensors.map(tensor => tensor.g)
@@ -121,14 +121,7 @@ function winners(check: Arguments, positions: unknown): Int32Array {
 
 const when = ({ optimizer, step = 1 }: UpdateRule) => ({ lr: optimizer.lrAt(step), step })
 
-/** Everything but the learning rate, which a schedule may change at each step. */
-function ruleAttrs(check: Arguments, optimizer: Optimizer): Attrs {
-  if (typeof optimizer?.lrAt !== 'function')
-    check.fail('ERR_ARGUMENT', 'optimizer: expected an optimizer such as new Adagrad({ lr })')
-  const attrs: Attrs = {}
-  for (const [name, value] of Object.entries(optimizer.toJSON())) {
-    if (name === 'lr' || name === 'schedule') continue
-    attrs[name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)] = value as number | string | boolean
-  }
-  return attrs
+function rule(check: Arguments, optimizer: Optimizer): Attrs {
+  if (optimizer instanceof Optimizer) return ruleAttrs(optimizer)
+  return check.fail('ERR_ARGUMENT', 'optimizer: expected an optimizer such as new Adagrad({ lr })')
 }

@@ -3,8 +3,9 @@ import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
 import { DlrmError } from '../errors.js'
 import type { SafetensorsFile, TensorEntry } from '../format/safetensors.js'
-import { type Attrs, type FlatBatch, type GraphSpec, type Isa, type NativeProgram, native } from '../native.js'
-import type { Optimizer } from '../optim/optimizer.js'
+import { type FlatBatch, type GraphSpec, type Isa, type NativeProgram, native } from '../native.js'
+import { groupRules, ParameterGroups } from '../optim/groups.js'
+import { Optimizer } from '../optim/optimizer.js'
 import type { FitOptions, FitResult } from '../train/fit.js'
 
 /** A parameter: its sizes and, row-major, its numbers. */
@@ -15,9 +16,19 @@ export interface Tensor {
 
 /** Options of {@link Model.compile}. */
 export interface CompileOptions {
-  optimizer: Optimizer
+  /** One for all parameters, or one for each parameter group. */
+  optimizer: Optimizer | ParameterGroups
   /** Most examples of a training batch; memory is planned for it. */
   maxBatch: number
+}
+
+/** A parameter group of a model: what {@link ParameterGroups} can give an optimizer of its own. */
+export interface ParameterGroup {
+  name: string
+  /** Names of its parameters. */
+  parameters: string[]
+  /** Whether any of them is an embedding table, updated by row. */
+  tables: boolean
 }
 
 const CHUNK = 1 << 20
@@ -29,7 +40,7 @@ export abstract class Model {
   /** What a batch must look like: D dense features, and R rows of each table. */
   readonly inputs: { readonly dense: number; readonly rows: readonly number[] }
   readonly #program: NativeProgram
-  #optimizer: Optimizer | undefined
+  #optimizer: Optimizer | ParameterGroups | undefined
   #maxBatch = 0
   #steps = 0
   #running = 0 // steps in flight
@@ -56,7 +67,7 @@ export abstract class Model {
   get steps(): number {
     return this.#steps
   }
-  get optimizer(): Optimizer | undefined {
+  get optimizer(): Optimizer | ParameterGroups | undefined {
     return this.#optimizer
   }
   /** Number of trainable numbers. */
@@ -66,17 +77,32 @@ export abstract class Model {
     return count
   }
 
+  /** The parameter groups of its graph, in its order. */
+  get groups(): ParameterGroup[] {
+    const groups = new Map<string, ParameterGroup>()
+    for (const { name: parameter, group: name, sparse } of this.#program.tensors()) {
+      if (!name) continue
+      const group = groups.get(name) ?? { name, parameters: [], tables: false }
+      group.parameters.push(parameter)
+      group.tables ||= sparse
+      groups.set(name, group)
+    }
+    return [...groups.values()]
+  }
+
   /**
    * Makes the model ready to train: allocates the optimizer's state (zeroed; calling it again starts the optimizer anew) and
-   * plans memory for `maxBatch` examples. `fit` calls it. Errors: `ERR_ARGUMENT`, `ERR_STATE` while a step runs.
+   * plans memory for `maxBatch` examples. `fit` calls it. Errors: `ERR_ARGUMENT` (a parameter group that the model lacks, or one
+   * without optimizer, among others), `ERR_STATE` while a step runs.
    */
   async compile(options: CompileOptions): Promise<void> {
     this.#mustBeIdle('compile')
-    const { lr: _, schedule: __, ...numbers } = options.optimizer.toJSON()
-    const attrs: Attrs = {}
-    for (const [name, value] of Object.entries(numbers)) attrs[snakeCase(name)] = value as number | string | boolean
-    this.#program.compile(attrs, options.maxBatch)
-    this.#optimizer = options.optimizer
+    const { optimizer } = options
+    if (!(optimizer instanceof Optimizer || optimizer instanceof ParameterGroups)) {
+      throw new DlrmError('ERR_ARGUMENT', '[compile] optimizer: expected an optimizer such as new Adagrad({ lr })')
+    }
+    this.#program.compile(groupRules(optimizer), options.maxBatch)
+    this.#optimizer = optimizer
     this.#maxBatch = options.maxBatch
     this.#steps = 0
   }
@@ -98,7 +124,8 @@ export abstract class Model {
     }
     if (this.#saving) throw new DlrmError('ERR_STATE', '[step] a save is in progress: await it first')
     const number = this.#steps + 1
-    const done = this.#program.step(...flatten(batch), this.#optimizer.lrAt(number), number)
+    const rates = [this.#optimizer.lrAt(number)].flat()
+    const done = this.#program.step(...flatten(batch), rates, number)
     this.#steps = number
     this.#running++
     try {
@@ -249,8 +276,6 @@ export abstract class Model {
 }
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
-
-const snakeCase = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
 function checkShape(name: string, shape: number[], tensor: Tensor | undefined): void {
   if (!tensor) throw new DlrmError('ERR_SHAPE', `[state] the parameter "${name}" is missing`)

@@ -1,4 +1,5 @@
 import { DlrmError } from '../errors.js'
+import type { Attrs } from '../native.js'
 import type { Schedule, ScheduleJSON } from './schedule.js'
 
 /** What an optimizer is on the wire and in a saved model. */
@@ -44,6 +45,16 @@ export abstract class Optimizer {
     if (schedule) json.schedule = schedule.toJSON()
     return json
   }
+}
+
+/** The rule as the native side reads it: everything but the learning rate, which may change at each step. `@internal` */
+export function ruleAttrs(optimizer: Optimizer): Attrs {
+  const { lr: _, schedule: __, ...options } = optimizer.toJSON()
+  const attrs: Attrs = {}
+  for (const [name, value] of Object.entries(options)) {
+    attrs[name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)] = value as number | string | boolean
+  }
+  return attrs
 }
 
 /** Errors: `ERR_ARGUMENT` unless `value` is a finite number >= 0. */

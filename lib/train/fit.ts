@@ -2,7 +2,8 @@ import type { DataSet, Position } from '../data/source.js'
 import { DlrmError } from '../errors.js'
 import type { Model, Tensor } from '../models/model.js'
 import { describeModel } from '../models/storage.js'
-import type { Optimizer } from '../optim/optimizer.js'
+import { ParameterGroups } from '../optim/groups.js'
+import { Optimizer } from '../optim/optimizer.js'
 import { Checkpoints, type TrainingState } from './checkpoint.js'
 import { evaluate } from './evaluate.js'
 import type { Metrics } from './metrics.js'
@@ -11,7 +12,8 @@ import type { Metrics } from './metrics.js'
 export interface FitOptions {
   /** Examples per step. */
   batchSize: number
-  optimizer: Optimizer
+  /** One for all parameters, or one for each parameter group. */
+  optimizer: Optimizer | ParameterGroups
   /** Passes over the training data; default 1. */
   epochs?: number
   /** Steps of an epoch at most; default all. */
@@ -345,7 +347,7 @@ function check(model: Model, data: DataSet, options: FitOptions): void {
     if (value === undefined && !needed) continue
     if (!Number.isSafeInteger(value) || (value as number) < 1) throw bad(name, 'an integer >= 1', value)
   }
-  if (typeof options.optimizer?.lrAt !== 'function')
+  if (!(options.optimizer instanceof Optimizer || options.optimizer instanceof ParameterGroups))
     throw bad('optimizer', 'an optimizer such as new Adagrad({ lr })', options.optimizer)
   if (options.earlyStopping && !data.valid) throw bad('earlyStopping', 'a data set with a validation split', 'none')
   const { dense, rows } = model.inputs

@@ -55,7 +55,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
   void Finalize(Napi::Env env) override { Napi::MemoryManagement::AdjustExternalMemory(env, -accounted_); }
 
-  // [{ name, shape, sparse, state }]
+  // [{ name, shape, sparse, group, state }]
   Napi::Value tensors(const Napi::CallbackInfo& info) {
     const auto tensors = shared_->program.tensors();
     auto list = Napi::Array::New(info.Env(), tensors.size());
@@ -67,6 +67,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       item["name"] = tensor.spec.name;
       item["shape"] = shape;
       item["sparse"] = tensor.spec.sparse;
+      item["group"] = tensor.group;
       item["state"] = tensor.is_state;
       list[static_cast<uint32_t>(i)] = item;
     }
@@ -89,27 +90,27 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     });
   }
 
-  // compile(optimizer attrs, maxBatch)
+  // compile([{ group, attrs }], maxBatch)
   Napi::Value compile(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
-      shared_->program.compile(read_attrs(info[0]), read_size(info[1], "[compile] maxBatch"));
+      shared_->program.compile(read_rules(info[0]), read_size(info[1], "[compile] maxBatch"));
       account(info.Env());
       return info.Env().Undefined();
     });
   }
 
-  // step(size, dense, flat, labels, lr, number) -> Promise<loss>
+  // step(size, dense, flat, labels, learning rates, number) -> Promise<loss>
   Napi::Value step(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const auto batch = taken_batch(info);
-      const double lr = read_number(info[4], "[step] learning rate");
+      const std::vector<double> rates = read_numbers(info[4], "[step] learning rates");
       const int64_t number = read_size(info[5], "[step] number");
       auto loss = std::make_shared<double>();
       return run_async(
           info.Env(),
-          [shared = shared_, batch, lr, number, loss](Pool& pool) {
+          [shared = shared_, batch, rates, number, loss](Pool& pool) {
             batch->check(shared->program.inputs(), true);
-            *loss = shared->program.step(*batch, lr, number, &pool);
+            *loss = shared->program.step(*batch, rates, number, &pool);
             shared->batches.give(batch);
           },
           [loss](Napi::Env env) { return Napi::Number::New(env, *loss); });

@@ -75,9 +75,7 @@ Attrs::Value read_attr(Napi::Value value, const char* name) {
     fail(Code::argument, "%s: expected a number, boolean, string or array, received %s", name, describe(value).c_str());
   const Napi::Array array = value.As<Napi::Array>();
   if (array.Length() > 0 && element(array, 0).IsString()) return read_strings(value, name);
-  std::vector<double> numbers;
-  for (uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(read_number(array.Get(i), name));
-  return numbers;
+  return read_numbers(value, name);
 }
 
 }  // namespace
@@ -121,6 +119,13 @@ double read_number(Napi::Value value, const char* what) {
   return value.As<Napi::Number>().DoubleValue();
 }
 
+std::vector<double> read_numbers(Napi::Value value, const char* what) {
+  const Napi::Array array = read_array(value, what);
+  std::vector<double> numbers;
+  for (uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(read_number(array.Get(i), what));
+  return numbers;
+}
+
 int64_t read_size(Napi::Value value, const char* what) {
   const double number = read_number(value, what);
   if (!(number >= 0 && number <= 0x1p53 && number == std::floor(number)))
@@ -135,6 +140,18 @@ Attrs read_attrs(Napi::Value value) {
   const auto object = value.As<Napi::Object>();
   for (const std::string& name : read_strings(object.GetPropertyNames(), "attrs")) attrs.set(name, read_attr(object.Get(name), name.c_str()));
   return attrs;
+}
+
+std::vector<GroupRule> read_rules(Napi::Value value) {
+  const Napi::Array list = read_array(value, "[compile] optimizer");
+  std::vector<GroupRule> rules;
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Value item = list.Get(i);
+    if (!item.IsObject()) fail(Code::argument, "[compile] optimizer: expected { group, attrs }");
+    const auto rule = item.As<Napi::Object>();
+    rules.push_back({read_string(rule.Get("group"), "[compile] group"), read_attrs(rule.Get("attrs"))});
+  }
+  return rules;
 }
 
 GraphSpec read_graph(Napi::Value value) {

@@ -25,10 +25,14 @@ Span<float> read_ints_in_place(Napi::Value value, const std::string& what);
 void copy_ints(Napi::Value value, const char* what, size_t table, std::vector<int32_t>& to);
 
 double read_number(Napi::Value value, const char* what);
+std::vector<double> read_numbers(Napi::Value value, const char* what);
 int64_t read_size(Napi::Value value, const char* what);  // an integer >= 0
 
 // { name: number | boolean | string | number[] | string[] }
 Attrs read_attrs(Napi::Value value);
+
+// [{ group, attrs }]
+std::vector<GroupRule> read_rules(Napi::Value value);
 
 // { dense, rows, tableNames, nodes: [{ op, name, inputs, outputs, attrs }], loss, prediction }
 GraphSpec read_graph(Napi::Value value);

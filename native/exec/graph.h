@@ -23,6 +23,12 @@ struct GraphSpec {
   std::string loss, prediction;  // value names: [1,1] and [B,1]
 };
 
+// The update rule of one parameter group; group "*": of every group that no other entry names.
+struct GroupRule {
+  std::string group;
+  Attrs attrs;  // as optim/rule.h reads them
+};
+
 struct Node {
   std::string name;
   std::unique_ptr<Op> op;

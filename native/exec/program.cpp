@@ -1,5 +1,6 @@
 #include "exec/program.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -22,6 +23,36 @@ void add_into(const View& to, const View& from, Pool* pool) {
   for_chunks(pool, to.rows, static_cast<double>(to.rows * to.cols), [&](int64_t r) {
     for (int64_t c = 0; c < to.cols; ++c) to.row(r)[c] += from.row(r)[c];
   });
+}
+
+const char* group_of(const Node& node, const ParamSpec& param) {
+  if (param.buffer) return "";
+  if (!node.group.empty()) return node.group.c_str();
+  return param.sparse ? "tables" : "mlp";
+}
+
+// The rule of a group, or of all others.
+size_t rule_of(const std::vector<GroupRule>& rules, const std::string& group) {
+  size_t found = rules.size();
+  for (size_t i = 0; i < rules.size(); ++i)
+    if (rules[i].group == group || (rules[i].group == "*" && found == rules.size())) found = i;
+  if (found == rules.size())
+    fail(Code::argument, "[compile] optimizer: the parameter group \"%s\" has none; name it, or * for the rest", group.c_str());
+  return found;
+}
+
+// Every entry must be of a group there is, and of one only.
+void check_rules(const std::vector<GroupRule>& rules, const std::vector<std::string>& groups) {
+  std::string all;
+  for (const std::string& group : groups) all += (all.empty() ? "" : ", ") + group;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    const std::string& group = rules[i].group;
+    if (group != "*" && std::find(groups.begin(), groups.end(), group) == groups.end())
+      fail(Code::argument, "[compile] optimizer: the model has no parameter group \"%s\", it has %s", group.c_str(), all.c_str());
+    for (size_t j = 0; j < i; ++j)
+      if (rules[j].group == group) fail(Code::argument, "[compile] optimizer: the parameter group \"%s\" is named twice", group.c_str());
+  }
+  for (const std::string& group : groups) rule_of(rules, group);
 }
 
 }  // namespace
@@ -61,7 +92,10 @@ Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, i
   for (const ParamSpec& param : graph_.params) add_param(param, false, params_, &pool);
   for (const Node& node : graph_.nodes) {
     node_params_.emplace_back();
-    for (const int param : node.params) node_params_.back().push_back(params_[param]->view);
+    for (const int param : node.params) {
+      params_[param]->group = group_of(node, graph_.params[param]);
+      node_params_.back().push_back(params_[param]->view);
+    }
     packed_.emplace_back(static_cast<size_t>(node.op->packed_floats) * sizeof(float));
   }
 }
@@ -118,21 +152,35 @@ void Program::add_update(Update update, const MakeArgs& args, const char* op, co
   updates_.push_back(std::move(update));
 }
 
-void Program::compile(const Attrs& optimizer, int64_t max_batch) {
+void Program::compile(const std::vector<GroupRule>& rules, int64_t max_batch) {
   if (max_batch < 1) fail(Code::argument, "[compile] maxBatch: expected an integer >= 1, received %lld", static_cast<long long>(max_batch));
   std::lock_guard<std::mutex> lock(mutex_);
+  check_rules(rules, groups());
   auto execution = std::make_unique<Execution>(graph_, Mode::train, max_batch);
   updates_.clear();
   states_.clear();
   max_batch_ = 0;
-  for (size_t n = 0; n < graph_.nodes.size(); ++n)
-    for (const SparseUpdate& sparse : graph_.nodes[n].op->sparse_updates) add_sparse_update(optimizer, n, sparse);
-  add_dense_update(optimizer);
+  add_updates(rules);
+  rules_ = rules.size();
   executions_[static_cast<int>(Mode::train)] = std::move(execution);
   max_batch_ = max_batch;
 }
 
-void Program::add_sparse_update(const Attrs& optimizer, size_t n, const SparseUpdate& sparse) {
+// The groups of the graph's parameters, in its order.
+std::vector<std::string> Program::groups() const {
+  std::vector<std::string> groups;
+  for (const auto& param : params_)
+    if (!param->spec.buffer && std::find(groups.begin(), groups.end(), param->group) == groups.end()) groups.push_back(param->group);
+  return groups;
+}
+
+void Program::add_updates(const std::vector<GroupRule>& rules) {
+  for (size_t n = 0; n < graph_.nodes.size(); ++n)
+    for (const SparseUpdate& sparse : graph_.nodes[n].op->sparse_updates) add_sparse_update(rules, n, sparse);
+  for (size_t i = 0; i < rules.size(); ++i) add_dense_update(rules, i);
+}
+
+void Program::add_sparse_update(const std::vector<GroupRule>& rules, size_t n, const SparseUpdate& sparse) {
   const Node& node = graph_.nodes[n];
   const auto ids = [&](const std::vector<int>& own) {
     std::vector<int> all;
@@ -143,10 +191,14 @@ void Program::add_sparse_update(const Attrs& optimizer, size_t n, const SparseUp
   const std::vector<int> scales = ids(sparse.scale_params);
   std::vector<double> rows;
   for (const int p : params) rows.push_back(static_cast<double>(params_[p]->size() / sparse.width));
+  Update update;
+  update.rule = rule_of(rules, params_[params[0]]->group);
+  update.node = static_cast<int>(n);
+  update.sparse = &sparse;
   MakeArgs args;
   args.name = node.name;
   args.isa = isa_;
-  args.attrs = optimizer;
+  args.attrs = rules[update.rule].attrs;
   args.attrs.set("names", names(params));
   args.attrs.set("scale_names", names(scales));
   args.attrs.set("rows", rows);
@@ -156,29 +208,33 @@ void Program::add_sparse_update(const Attrs& optimizer, size_t n, const SparseUp
   const auto tables = static_cast<int64_t>(params.size());
   args.inputs = {{kPerExample, 0, tables}, {sparse.per_lookup ? kPerLookup : kPerExample, sparse.per_lookup ? 1 : sparse.width * tables}};
   for (const ValueSpec& saved : node.op->saved) args.inputs.push_back(saved);
-  Update update;
-  update.node = static_cast<int>(n);
-  update.sparse = &sparse;
   params.insert(params.end(), scales.begin(), scales.end());
   add_update(std::move(update), args, "embedding_update", params);
 }
 
-void Program::add_dense_update(const Attrs& optimizer) {
+// All dense parameters of this rule.
+void Program::add_dense_update(const std::vector<GroupRule>& rules, size_t rule) {
+  Update update;
+  update.rule = rule;
   std::vector<int> params;
   std::vector<double> sizes;
-  for (size_t p = 0; p < params_.size(); ++p) {
-    if (params_[p]->spec.sparse || params_[p]->spec.buffer) continue;
-    params.push_back(static_cast<int>(p));
-    sizes.push_back(static_cast<double>(params_[p]->size()));
-  }
+  for (size_t n = 0; n < graph_.nodes.size(); ++n)
+    for (size_t i = 0; i < graph_.nodes[n].params.size(); ++i) {
+      const int p = graph_.nodes[n].params[i];
+      const Tensor& param = *params_[p];
+      if (param.spec.sparse || param.spec.buffer || rule_of(rules, param.group) != rule) continue;
+      update.gradients.emplace_back(n, i);
+      params.push_back(p);
+      sizes.push_back(static_cast<double>(param.size()));
+    }
   if (params.empty()) return;
   MakeArgs args;
   args.name = "dense";
   args.isa = isa_;
-  args.attrs = optimizer;
+  args.attrs = rules[rule].attrs;
   args.attrs.set("names", names(params));
   args.attrs.set("sizes", sizes);
-  add_update({}, args, "dense_update", params);
+  add_update(std::move(update), args, "dense_update", params);
 }
 
 std::vector<std::string> Program::names(const std::vector<int>& params) const {
@@ -288,13 +344,13 @@ void Program::backward(Execution& e, Pool* pool) {
   }
 }
 
-void Program::update(Execution& e, double lr, int64_t number, Pool* pool) {
+void Program::update(Execution& e, const std::vector<double>& rates, int64_t number, Pool* pool) {
   for (Update& update : updates_) {
     Run run;
     run.batch = e.batch;
     run.pool = pool;
     run.params = update.params.data();
-    run.lr = lr;
+    run.lr = rates[update.rule];
     run.step = number;
     std::vector<Value> in;
     std::vector<View> dparams;
@@ -308,11 +364,8 @@ void Program::update(Execution& e, double lr, int64_t number, Pool* pool) {
       }
       in.push_back({gradient, nullptr});
       for (const View& saved : views.saved) in.push_back({saved, nullptr});
-    } else {
-      for (size_t n = 0; n < e.nodes.size(); ++n)
-        for (size_t p = 0; p < graph_.nodes[n].params.size(); ++p)
-          if (const ParamSpec& spec = graph_.params[graph_.nodes[n].params[p]]; !spec.sparse && !spec.buffer) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[p]);
     }
+    for (const auto& [n, i] : update.gradients) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[i]);
     run.in = in.data();
     run.dparams = dparams.data();
     run.scratch = scratch_for(*update.op, run);
@@ -321,9 +374,10 @@ void Program::update(Execution& e, double lr, int64_t number, Pool* pool) {
   packed_is_stale_ = true;
 }
 
-double Program::step(const Batch& batch, double lr, int64_t number, Pool* pool) {
+double Program::step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!max_batch_) fail(Code::state, "[step] the model is not compiled: call compile({ optimizer, maxBatch }) first");
+  if (rates.size() != rules_) fail(Code::shape, "[step] expected %zu learning rates, received %zu", rules_, rates.size());
   if (batch.size < 1) fail(Code::shape, "[step] the batch is empty");
   if (batch.size > max_batch_)
     fail(Code::shape, "[step] the batch has %lld examples, the model was compiled for at most %lld", static_cast<long long>(batch.size),
@@ -335,7 +389,7 @@ double Program::step(const Batch& batch, double lr, int64_t number, Pool* pool) 
   forward(e, pool);
   const double loss = *e.values[graph_.loss].view.f32();
   backward(e, pool);
-  update(e, lr, number, pool);
+  update(e, rates, number, pool);
   return loss;
 }
 

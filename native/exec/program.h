@@ -17,6 +17,7 @@ struct Tensor {
   ParamSpec spec;
   Buffer memory;
   View view;
+  std::string group;      // of a trained parameter, see NodeSpec::group
   bool is_state = false;  // an optimizer's, not the model's
   int64_t size() const { return view.rows * view.cols; }
 };
@@ -36,11 +37,13 @@ class Program {
   void write(size_t index, int64_t start, int64_t count, const float* from);
 
   // Makes step() possible: optimizer state (new, zeroed) and the arena for up to max_batch examples.
-  void compile(const Attrs& optimizer, int64_t max_batch);
+  // Throws ERR_ARGUMENT for a group that the graph lacks, one named twice, and one left without a rule.
+  void compile(const std::vector<GroupRule>& rules, int64_t max_batch);
   int64_t max_batch() const { return max_batch_; }  // 0 before compile
 
   // One training step, the `number`th (from 1); returns the mean loss. The batch must have been checked.
-  double step(const Batch& batch, double lr, int64_t number, Pool* pool);
+  // rates: the learning rate of each of compile()'s rules.
+  double step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool);
   // Probabilities [B] to `out`; with labels, evaluate also returns the mean loss.
   void predict(const Batch& batch, float* out, Pool* pool);
   double evaluate(const Batch& batch, float* out, Pool* pool);
@@ -48,25 +51,29 @@ class Program {
  private:
   struct NodeViews;
   struct Execution;
+  // One update op with the parameters it changes.
   struct Update {
     std::unique_ptr<Op> op;
+    size_t rule = 0;               // of compile()'s rules
     int node = -1;                 // embedding_update: the node whose tables it updates; -1: dense_update
     const SparseUpdate* sparse = nullptr;
+    std::vector<std::pair<size_t, size_t>> gradients;  // dense_update: node and place of each parameter
     std::vector<View> params;      // parameters, then states
-    std::vector<Tensor*> states;
   };
 
   void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to, Pool* pool);
   void add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params);
-  void add_sparse_update(const Attrs& optimizer, size_t node, const SparseUpdate& sparse);
-  void add_dense_update(const Attrs& optimizer);
+  void add_updates(const std::vector<GroupRule>& rules);
+  void add_sparse_update(const std::vector<GroupRule>& rules, size_t node, const SparseUpdate& sparse);
+  void add_dense_update(const std::vector<GroupRule>& rules, size_t rule);
+  std::vector<std::string> groups() const;
   std::vector<std::string> names(const std::vector<int>& params) const;
   void prepare(Pool* pool);
   Execution& execution(Mode mode, int64_t batch);
   void bind(Execution& e, const Batch& batch);
   void forward(Execution& e, Pool* pool);
   void backward(Execution& e, Pool* pool);
-  void update(Execution& e, double lr, int64_t number, Pool* pool);
+  void update(Execution& e, const std::vector<double>& rates, int64_t number, Pool* pool);
   void* scratch_for(const Op& op, const Run& run);
   Run run_of(Execution& e, size_t node, Pool* pool);
   double infer(Mode mode, const Batch& batch, float* out, Pool* pool);
@@ -80,6 +87,7 @@ class Program {
   std::vector<Buffer> packed_;                  // per node
   bool packed_is_stale_ = true;
   std::vector<Update> updates_;
+  size_t rules_ = 0;  // as many as compile() took
   int64_t max_batch_ = 0;
   std::array<std::unique_ptr<Execution>, kModeCount> executions_;
   Buffer scratch_;

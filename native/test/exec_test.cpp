@@ -1,6 +1,7 @@
 // Graph, memory plan and program.
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <memory>
 
 #include "base/memory.h"
@@ -75,7 +76,10 @@ std::vector<float> values(const Program& program, size_t index) {
   return data;
 }
 
-Attrs sgd() { return {{"rule", std::string("sgd")}}; }
+// One rule for all groups.
+std::vector<GroupRule> all(Attrs rule) { return {{"*", std::move(rule)}}; }
+Attrs rule(const char* name) { return {{"rule", std::string(name)}}; }
+std::vector<GroupRule> sgd() { return all(rule("sgd")); }
 
 }  // namespace
 
@@ -133,12 +137,12 @@ TEST(program_adds_the_gradients_of_a_value_used_several_times) {
   std::vector<float> predictions(6);
   const size_t weight = 0;  // a.0.weight
   const std::vector<float> before = values(program, weight);
-  const float lr = 1e-2f;
-  program.step(batch, lr, 1, nullptr);
+  const double lr = 1e-2;
+  program.step(batch, {lr}, 1, nullptr);
   const std::vector<float> after = values(program, weight);
   Program fresh(shared_value_graph(), Isa::scalar, 3);
   for (size_t i = 0; i < before.size(); ++i) {
-    const float gradient = (before[i] - after[i]) / lr, h = 1e-2f;
+    const float gradient = (before[i] - after[i]) / static_cast<float>(lr), h = 1e-2f;
     double loss[2];
     for (int side = 0; side < 2; ++side) {
       const float moved = before[i] + (side ? h : -h);
@@ -157,11 +161,11 @@ TEST(program_is_bitwise_the_same_with_any_number_of_threads) {
     std::vector<std::vector<float>> reference;
     for (const int threads : {1, 2, 5}) {
       Program program(dlrm_graph(), static_cast<Isa>(isa), 11);
-      program.compile({{"rule", std::string("rowwise_adagrad")}}, 300);
+      program.compile(all(rule("rowwise_adagrad")), 300);
       Pool pool(threads);
       pool.serial_below_ns = 0;
       for (int64_t step = 1; step <= 5; ++step)
-        program.step(random_batch(program.inputs(), step == 3 ? 300 : 77 + step, static_cast<uint64_t>(step)), 0.05, step, &pool);
+        program.step(random_batch(program.inputs(), step == 3 ? 300 : 77 + step, static_cast<uint64_t>(step)), {0.05}, step, &pool);
       std::vector<std::vector<float>> all;
       for (size_t i = 0; i < program.tensors().size(); ++i) all.push_back(values(program, i));
       if (reference.empty()) reference = all;
@@ -175,16 +179,57 @@ TEST(program_is_bitwise_the_same_with_any_number_of_threads) {
 TEST(program_says_what_it_is_not_ready_for) {
   Program program(dlrm_graph(), Isa::scalar, 1);
   const Batch batch = random_batch(program.inputs(), 9, 1);
-  expect_error(Code::state, "not compiled", [&] { program.step(batch, 0.1, 1, nullptr); });
+  expect_error(Code::state, "not compiled", [&] { program.step(batch, {0.1}, 1, nullptr); });
   expect_error(Code::argument, "maxBatch", [&] { program.compile(sgd(), 0); });
-  expect_error(Code::argument, "no such option", [&] { program.compile({{"rule", std::string("sgd")}, {"lr", 1.0}}, 4); });
-  expect_error(Code::state, "not compiled", [&] { program.step(batch, 0.1, 1, nullptr); });
+  expect_error(Code::argument, "no such option", [&] { program.compile(all({{"rule", std::string("sgd")}, {"lr", 1.0}}), 4); });
+  expect_error(Code::state, "not compiled", [&] { program.step(batch, {0.1}, 1, nullptr); });
   program.compile(sgd(), 8);
-  expect_error(Code::shape, "at most 8", [&] { program.step(batch, 0.1, 1, nullptr); });
-  expect_error(Code::shape, "empty", [&] { program.step(random_batch(program.inputs(), 0, 1), 0.1, 1, nullptr); });
+  expect_error(Code::shape, "at most 8", [&] { program.step(batch, {0.1}, 1, nullptr); });
+  expect_error(Code::shape, "empty", [&] { program.step(random_batch(program.inputs(), 0, 1), {0.1}, 1, nullptr); });
   float one = 0;
   expect_error(Code::shape, "elements", [&] { program.read(0, program.tensors()[0]->size(), 1, &one); });
   expect_error(Code::shape, "elements", [&] { program.write(0, -1, 1, &one); });
+}
+
+// Each group moves as if the whole graph had its rule and rate, in the first step.
+TEST(program_gives_every_parameter_group_its_own_rule) {
+  GraphSpec spec = dlrm_graph();
+  spec.nodes[1].group = "wide";
+  const Batch batch = random_batch(spec.inputs, 20, 3);
+  const auto after = [&](const std::vector<GroupRule>& rules, const std::vector<double>& rates) {
+    auto program = std::make_unique<Program>(spec, Isa::scalar, 5);
+    program->compile(rules, 20);
+    program->step(batch, rates, 1, nullptr);
+    return program;
+  };
+  const auto mixed = after({{"wide", rule("adagrad")}, {"*", rule("sgd")}, {"tables", rule("rowwise_adagrad")}}, {0.5, 0.25, 0.125});
+  const std::map<std::string, std::unique_ptr<Program>> alone = [&] {
+    std::map<std::string, std::unique_ptr<Program>> programs;
+    programs["wide"] = after(all(rule("adagrad")), {0.5});
+    programs["mlp"] = after(all(rule("sgd")), {0.25});
+    programs["tables"] = after(all(rule("rowwise_adagrad")), {0.125});
+    return programs;
+  }();
+  std::map<std::string, int> seen;
+  for (size_t i = 0; i < mixed->tensors().size() && !mixed->tensors()[i]->is_state; ++i) {
+    const Tensor& tensor = *mixed->tensors()[i];
+    ++seen[tensor.group];
+    expect(values(*mixed, i) == values(*alone.at(tensor.group), i), "%s differs", tensor.spec.name.c_str());
+  }
+  expect(seen["wide"] == 4 && seen["tables"] == 3 && seen["mlp"] == 4, "%d wide, %d tables, %d mlp", seen["wide"], seen["tables"], seen["mlp"]);
+}
+
+TEST(program_says_which_parameter_groups_there_are) {
+  Program program(dlrm_graph(), Isa::scalar, 1);
+  const auto refused = [&](const char* text, const std::vector<GroupRule>& rules) {
+    expect_error(Code::argument, text, [&] { program.compile(rules, 4); });
+  };
+  refused("no parameter group \"wide\", it has tables, mlp", {{"*", rule("sgd")}, {"wide", rule("sgd")}});
+  refused("\"mlp\" has none", {{"tables", rule("sgd")}});
+  refused("\"tables\" is named twice", {{"tables", rule("sgd")}, {"*", rule("sgd")}, {"tables", rule("adam")}});
+  program.compile({{"tables", rule("sgd")}, {"mlp", rule("adam")}}, 4);
+  const Batch batch = random_batch(program.inputs(), 4, 1);
+  expect_error(Code::shape, "expected 2 learning rates, received 1", [&] { program.step(batch, {0.1}, 1, nullptr); });
 }
 
 TEST(batch_refuses_what_would_leave_the_buffers) {

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../lib/errors.js'
 import { DLRM } from '../../lib/models/dlrm.js'
 import { native } from '../../lib/native.js'
 import { Adagrad } from '../../lib/optim/adagrad.js'
+import { ParameterGroups } from '../../lib/optim/groups.js'
 import { SGD } from '../../lib/optim/sgd.js'
 import { tinyBatch, tinyModel } from '../support/tiny_model.js'
 
@@ -128,6 +129,17 @@ t.test('wrong options', async t => {
   const model = tinyModel()
   await t.rejects(model.step(tinyBatch(1)), { code: 'ERR_STATE', message: /not compiled/ })
   await t.rejects(model.compile({ optimizer: new SGD(), maxBatch: 0 }), { code: 'ERR_ARGUMENT' })
+  await t.rejects(model.compile({ optimizer: {} as never, maxBatch: 1 }), {
+    code: 'ERR_ARGUMENT',
+    message: /optimizer/,
+  })
+  for (const [groups, message] of [
+    [{ '*': new SGD(), wide: new SGD() }, /no parameter group "wide", it has tables, mlp/],
+    [{ tables: new SGD() }, /"mlp" has none/],
+  ] as const) {
+    const optimizer = new ParameterGroups(groups as Record<string, SGD>)
+    await t.rejects(model.compile({ optimizer, maxBatch: 1 }), { code: 'ERR_ARGUMENT', message })
+  }
   await t.rejects(model.predictRows([{}]), { code: 'ERR_STATE' })
   const state = model.state()
   state.delete('bot_l.0.bias')

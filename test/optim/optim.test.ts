@@ -3,6 +3,7 @@ import t from 'tap'
 import { Adagrad } from '../../lib/optim/adagrad.js'
 import { Adam } from '../../lib/optim/adam.js'
 import { optimizerFromJSON } from '../../lib/optim/from_json.js'
+import { ParameterGroups } from '../../lib/optim/groups.js'
 import type { OptimizerJSON } from '../../lib/optim/optimizer.js'
 import { RowWiseAdagrad } from '../../lib/optim/rowwise_adagrad.js'
 import { type ScheduleJSON, scheduleFromJSON, WarmupPolyDecay } from '../../lib/optim/schedule.js'
@@ -63,6 +64,17 @@ t.test('optimizers: defaults, JSON and back', async t => {
   t.equal(optimizerFromJSON(JSON.parse(JSON.stringify(scheduled))).lrAt(1), 0.1 * 0.25)
   t.equal(new SGD({ lr: 0.1 }).lrAt(1000), 0.1)
   t.equal(new Adagrad({ lr: 1, lrDecay: 0.5 }).lrAt(3), 1, 'the rule itself decays')
+})
+
+t.test('parameter groups: one rate each, JSON and back', async t => {
+  const schedule = new WarmupPolyDecay({ warmupSteps: 4, decayStartStep: 4 })
+  const groups = new ParameterGroups({ tables: new RowWiseAdagrad(), '*': new Adam({ lr: 0.1, schedule }) })
+  t.strictSame(groups.lrAt(2), [0.01, 0.1 * 0.5])
+  t.strictSame(optimizerFromJSON(JSON.parse(JSON.stringify(groups))), groups)
+  for (const bad of [{}, null, [], { tables: 1 }, { tables: groups }]) {
+    t.throws(() => new ParameterGroups(bad as never), { code: 'ERR_ARGUMENT', message: /groups/ }, JSON.stringify(bad))
+  }
+  t.throws(() => optimizerFromJSON({ groups: { a: { rule: 'lion', lr: 1 } } } as never), { code: 'ERR_FORMAT' })
 })
 
 t.test('optimizers: options out of range', async t => {

@@ -9,6 +9,8 @@ import { writeCriteo } from '../../lib/data/write_criteo.js'
 import { DLRM } from '../../lib/models/dlrm.js'
 import { Adagrad } from '../../lib/optim/adagrad.js'
 import { Adam } from '../../lib/optim/adam.js'
+import { ParameterGroups } from '../../lib/optim/groups.js'
+import { RowWiseAdagrad } from '../../lib/optim/rowwise_adagrad.js'
 import { WarmupPolyDecay } from '../../lib/optim/schedule.js'
 import { evaluate } from '../../lib/train/evaluate.js'
 import type { FitOptions, Progress } from '../../lib/train/fit.js'
@@ -83,7 +85,13 @@ t.test('early stopping goes back to the best parameters', async t => {
 
 const OPTIONS: Omit<FitOptions, 'optimizer'> = { batchSize: 64, epochs: 2, validEvery: 25, seed: 4 }
 const optimizer = () =>
-  new Adam({ lr: 0.01, schedule: new WarmupPolyDecay({ warmupSteps: 20, decayStartStep: 50, decaySteps: 100 }) })
+  new ParameterGroups({
+    tables: new RowWiseAdagrad({ lr: 0.02 }),
+    '*': new Adam({
+      lr: 0.01,
+      schedule: new WarmupPolyDecay({ warmupSteps: 20, decayStartStep: 50, decaySteps: 100 }),
+    }),
+  })
 
 t.test('a run stopped anywhere and resumed equals one never stopped, bit for bit', async t => {
   const straight = await withData(async data => {
