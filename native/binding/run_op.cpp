@@ -51,6 +51,7 @@ class OpCall {
     const bool backward = call_.Get("backward").ToBoolean();
     const Napi::Value repeats_value = call_.Get("repeats");
     const int64_t repeats = repeats_value.IsUndefined() ? 1 : read_size(repeats_value, "repeats");
+    runner_->set_training(backward);
     runner_->prepare(pool_.get());
     if (backward) runner_->forward(pool_.get());
     const std::vector<double> times = time_repeats(repeats, backward);

@@ -25,6 +25,7 @@ OpRunner::OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory
     : memory_(memory ? *memory : heap_), inputs_(args.inputs), name_(op) {
   op_ = make_op(op, std::move(args));
   run_.batch = batch;
+  run_.training = true;
   const size_t counts[kSlotCount] = {inputs_.size(),      op_->outputs.size(), op_->params.size(), op_->saved.size(),
                                      op_->outputs.size(), inputs_.size(),      op_->params.size()};
   for (int slot = 0; slot < kSlotCount; ++slot) views_[slot].resize(counts[slot]);
@@ -152,6 +153,11 @@ void OpRunner::backward(Pool* pool) {
 void OpRunner::set_step(double lr, int64_t step) {
   run_.lr = lr;
   run_.step = step;
+}
+
+void OpRunner::set_training(bool training, uint64_t key) {
+  run_.training = training;
+  run_.key = key;
 }
 
 Cost OpRunner::cost(bool backward) { return op_->cost(ready(nullptr, backward), backward); }

@@ -304,17 +304,19 @@ void* Program::scratch_for(const Op& op, const Run& run) {
   return scratch_.data();
 }
 
-void Program::prepare(Pool* pool) {
-  if (!packed_is_stale_) return;
+void Program::prepare(Pool* pool, bool training) {
+  if (!packed_is_stale_ && (packed_for_training_ || !training)) return;
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     if (!graph_.nodes[n].op->packed_floats) continue;
     Run run;
     run.pool = pool;
+    run.training = training;
     run.params = node_params_[n].data();
     run.packed = packed_[n].as<float>();
     graph_.nodes[n].op->prepare(run);
   }
   packed_is_stale_ = false;
+  packed_for_training_ = training;
 }
 
 void Program::forward(Execution& e, Pool* pool) {
@@ -385,7 +387,7 @@ double Program::step(const Batch& batch, const std::vector<double>& rates, int64
   Execution& e = execution(Mode::train, max_batch_);
   bind(e, batch);
   e.step = number;
-  prepare(pool);
+  prepare(pool, true);
   forward(e, pool);
   const double loss = *e.values[graph_.loss].view.f32();
   backward(e, pool);
@@ -398,7 +400,7 @@ double Program::infer(Mode mode, const Batch& batch, float* out, Pool* pool) {
   if (batch.size == 0) return NAN;
   Execution& e = execution(mode, batch.size);
   bind(e, batch);
-  prepare(pool);
+  prepare(pool, false);
   forward(e, pool);
   const View& p = e.values[graph_.prediction].view;
   for (int64_t b = 0; b < batch.size; ++b) out[b] = *p.row(b);

@@ -68,7 +68,7 @@ class Program {
   void add_dense_update(const std::vector<GroupRule>& rules, size_t rule);
   std::vector<std::string> groups() const;
   std::vector<std::string> names(const std::vector<int>& params) const;
-  void prepare(Pool* pool);
+  void prepare(Pool* pool, bool training);
   Execution& execution(Mode mode, int64_t batch);
   void bind(Execution& e, const Batch& batch);
   void forward(Execution& e, Pool* pool);
@@ -85,7 +85,7 @@ class Program {
   std::vector<std::unique_ptr<Tensor>> params_, states_;
   std::vector<std::vector<View>> node_params_;  // per node
   std::vector<Buffer> packed_;                  // per node
-  bool packed_is_stale_ = true;
+  bool packed_is_stale_ = true, packed_for_training_ = false;
   std::vector<Update> updates_;
   size_t rules_ = 0;  // as many as compile() took
   int64_t max_batch_ = 0;

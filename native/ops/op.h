@@ -134,7 +134,9 @@ class Op {
   bool backward_reads_inputs = true, backward_reads_outputs = true;
   bool differentiable = true;  // false: no backward (update ops, metrics)
 
-  virtual void prepare(const Run&) const {}  // params -> packed; called after parameters have changed
+  // params -> packed; called after parameters have changed. For Run::training what it makes also serves predictions, else it
+  // need not serve a training step.
+  virtual void prepare(const Run&) const {}
   virtual void forward(const Run& run) const = 0;
   virtual void backward(const Run& run) const;
   // Bytes of Run::scratch either pass needs for this batch and these bags.

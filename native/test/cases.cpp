@@ -292,6 +292,22 @@ void mlp(std::vector<OpCase>& cases) {
   for (const AttrMap::value_type& item : AttrMap{{"init", "uniform"s}, {"init_scale", 0.3}, {"bias_init", "constant"s}, {"bias_init_scale", -0.1}})
     drawn.attrs.insert(item);
   cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), five, plain, drawn});
+  // Compressed for prediction: all layers but the last, which joins them; outputs that are no multiple of a group; layers
+  // with no weight left; a dense layer before, behind and between.
+  const auto pruned = [&cases](OpCase c, double zeros) {
+    c.name = "pruned_" + c.name;
+    c.zeros = zeros;
+    c.batches = {1, 2, 3, 4, 9, 16, 17, 33, 130};
+    cases.push_back(c);
+  };
+  for (const int64_t width : kWidths) {
+    pruned(mlp(numbered("outputs_", width), 40, {static_cast<double>(width), 30}, "sigmoid", "none"), 0.9);
+    pruned(mlp(numbered("inputs_", width), width, {41, 37, 1}, "tanh", "sigmoid"), 0.8);
+  }
+  for (const char* hidden : {"relu", "sigmoid", "tanh", "none"}) pruned(mlp(hidden, 50, {70, 60, 1}, hidden, hidden), 0.9);
+  pruned(mlp("whole", 20, {40, 30, 1}), 1);
+  pruned(mlp("mixed", 60, {1, 70, 1, 50, 3}, "relu", "none"), 0.85);
+  pruned(mlp("deep", 700, {90, 2}, "relu", "none"), 0.95);
 }
 
 void mlp(std::vector<ErrorCase>& cases) {

@@ -50,10 +50,29 @@ OpFixture::OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge, bool st
     if (!c.inputs[i].differentiable) runner_.omit(Slot::din, i);
   }
   runner_.init_params(7);
+  if (c.zeros > 0) prune();
   for (int i = 0; i < c.gradients; ++i) fill_matrix(matrix(0), runner_.view(Slot::dparams, static_cast<size_t>(i)));
   if (runner_.op().differentiable)
     for (size_t i = 0; i < runner_.count(Slot::dout); ++i) fill_matrix(matrix(0), runner_.view(Slot::dout, i));
   given_ = read_only();
+}
+
+void OpFixture::prune() {
+  for (size_t i = 0; i < runner_.count(Slot::params); ++i) {
+    const View& param = runner_.view(Slot::params, i);
+    for (int64_t r = 0; param.rows > 1 && r < param.rows; ++r)
+      for (int64_t k = 0; k < param.cols; ++k)
+        if (uniform(0, 1) < case_.zeros) param.row(r)[k] = 0;
+  }
+}
+
+void OpFixture::predict(Pool* pool) {
+  runner_.set_training(false);
+  forward(pool);
+  expect_intact();
+  predicted_.clear();
+  for (size_t i = 0; i < runner_.count(Slot::out); ++i) add(predicted_, "prediction", i, runner_.view(Slot::out, i));
+  runner_.set_training(true);
 }
 
 uint32_t OpFixture::random() {
@@ -143,8 +162,11 @@ void OpFixture::call(Pool* pool, int omitted) {
     }
     return;
   }
+  if (case_.zeros > 0) predict(pool);
   forward(pool);
   expect_intact();
+  for (size_t i = 0; i < predicted_.size(); ++i)
+    expect(predicted_[i].words == copy("", i, runner_.view(Slot::out, i)).words, "output %zu of a step is not bitwise the prediction", i);
   std::vector<std::pair<View, Result>> hidden;
   if (!runner_.op().backward_reads_inputs) hidden = poison(Slot::in);
   if (!runner_.op().backward_reads_outputs)
@@ -171,7 +193,7 @@ void OpFixture::add(std::vector<Result>& results, const char* what, size_t i, co
 }
 
 std::vector<Result> OpFixture::results() {
-  std::vector<Result> results;
+  std::vector<Result> results = predicted_;
   const bool updates = !runner_.op().differentiable;
   const std::pair<Slot, const char*> slots[] = {
       {Slot::out, "output"}, {Slot::din, "din"}, {Slot::dparams, "dparam"}, {Slot::params, "parameter"}};

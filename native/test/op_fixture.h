@@ -36,6 +36,8 @@ class OpFixture {
   float* lookup_weights(int64_t table) { return weights_[static_cast<size_t>(table)]; }
 
  private:
+  void prune();
+  void predict(Pool* pool);
   void fill_bags(const Input& input, size_t at);
   void fill_positions(const View& view);
   void fill_matrix(const Input& input, const View& view);
@@ -55,7 +57,7 @@ class OpFixture {
   Bags bags_;
   std::vector<int32_t*> offsets_, indices_;
   std::vector<float*> weights_;
-  std::vector<Result> given_;
+  std::vector<Result> given_, predicted_;
 };
 
 }  // namespace dlrm::test

@@ -32,6 +32,11 @@ struct Layer {
   int64_t dz, packed_back;      // where in Run::scratch: B * dz, and behind all dz, strips of W
 };
 
+// Where the compressed form takes over, as shares of the dense form's products: true weights, and, behind another
+// compressed layer, padded ones (a last layer of one output is a strip of products that nobody wants).
+constexpr double kSparseDensity = 0.3;
+constexpr int64_t kExamplesAlone = 3;  // up to so many examples are taken one by one
+
 // A piece of work of one layer, in strips: tiles of its dW, or (outputs unused) strips of its packed weights.
 struct Task {
   size_t layer;
@@ -59,14 +64,20 @@ class Mlp : public Op {
     outputs = {{kPerExample, inputs}};
     backward_reads_inputs = false;
     backward_reads_outputs = last != Activation::none;
+    sparse_flags_ = packed_floats;
+    packed_floats += static_cast<int64_t>(layers_.size());
     plan();
   }
 
+  // Layers that are mostly zero are compressed into the memory of their strips, but for a training step: its backward
+  // pass needs the values of the dense one.
   void prepare(const Run& run) const override {
+    for (size_t l = 0; l < layers_.size(); ++l) is_sparse(run, l) = !run.training && compress_layer(run, l);
     for_tasks(run.pool, forward_packing_, [&](const Task& task) {
       const Layer& layer = layers_[task.layer];
       const View bias = has_bias_ ? run.params[2 * task.layer + 1] : View{};
-      kernels_.pack_transposed(run.params[weight_of(task.layer)], run.packed + layer.packed, task.outputs);
+      if (!is_sparse(run, task.layer))
+        kernels_.pack_transposed(run.params[weight_of(task.layer)], run.packed + layer.packed, task.outputs);
       const int64_t end = task.outputs.end * kernels_.strip;
       for (int64_t n = task.outputs.begin * kernels_.strip; n < end; ++n)
         run.packed[layer.packed_bias + n] = bias && n < layer.outputs ? bias.f32()[n] : 0;
@@ -74,7 +85,11 @@ class Mlp : public Op {
   }
 
   void forward(const Run& run) const override {
-    for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { forward_block(run, block, pool); });
+    double work = 0;
+    for (size_t l = 0; l < layers_.size(); ++l)
+      work += (is_sparse(run, l) ? kSparseDensity : 1) * static_cast<double>(layers_[l].outputs * layers_[l].inputs);
+    for_blocks(run, 2 * work * static_cast<double>(run.batch),
+               [&](int64_t block, Pool* pool) { forward_block(run, block, pool); });
   }
 
   void backward(const Run& run) const override {
@@ -88,7 +103,9 @@ class Mlp : public Op {
   }
 
   size_t scratch_bytes(const Run& run) const override {
-    return static_cast<size_t>(run.batch * dz_columns_ + back_floats_) * sizeof(float);
+    const int64_t back = run.dout ? run.batch * dz_columns_ + back_floats_ : 0;
+    const int64_t panels = run.training ? 0 : (serial(run) ? 1 : blocks(run)) * panel_floats();
+    return static_cast<size_t>(std::max(back, panels)) * sizeof(float);
   }
 
   Cost cost(const Run& run, bool backward) const override {
@@ -112,6 +129,7 @@ class Mlp : public Op {
     layers_.push_back({inputs, width, activation, bias, weight, dz_columns_, back_floats_});
     packed_floats += pad(width) * (inputs + 1);
     dz_columns_ += pad(width);
+    widest_ = std::max({widest_, sparse_rows(inputs), sparse_rows(width)});
     back_floats_ += width * pad(inputs);
     const double m = static_cast<double>(width), n = static_cast<double>(inputs);
     const Init weights = args.attrs.init(args.op, {Init::normal, 0, std::sqrt(2 / (m + n))});
@@ -170,9 +188,13 @@ class Mlp : public Op {
   // Many blocks: each is one chunk. A single one is handed the pool, to cut its columns instead.
   template <class F>
   void for_blocks(const Run& run, double flops, F&& body) const {
-    const int64_t rows = block_rows(run.batch), blocks = (run.batch + rows - 1) / rows;
-    Pool* const inner = blocks == 1 ? run.pool : nullptr;
-    for_chunks(run.pool, blocks, flops / kFlopsPerNs, [&](int64_t block) { body(block, inner); });
+    Pool* const inner = blocks(run) == 1 ? run.pool : nullptr;
+    for_chunks(run.pool, blocks(run), flops / kFlopsPerNs, [&](int64_t block) { body(block, inner); });
+  }
+
+  static int64_t blocks(const Run& run) {
+    const int64_t rows = block_rows(run.batch);
+    return (run.batch + rows - 1) / rows;
   }
 
   Range rows_of(const Run& run, int64_t block) const {
@@ -192,22 +214,96 @@ class Mlp : public Op {
 
   void forward_block(const Run& run, int64_t block, Pool* pool) const {
     const Range rows = rows_of(run, block);
-    const auto input = [&](size_t l) { return run.saved[l].f32() + rows.begin * pad(layers_[l].inputs); };
-    kernels_.load_rows(run.in[0].view, input(0), rows);
-    for (size_t l = 0; l < layers_.size(); ++l) {
-      const Layer& layer = layers_[l];
-      MlpProduct a{};
-      a.in = input(l);
-      a.matrix = run.packed + layer.packed;
-      a.bias = run.packed + layer.packed_bias;
-      a.rows = rows.end - rows.begin;
-      a.depth = layer.inputs;
-      a.cols = layer.outputs;
-      a.activation = layer.activation;
-      const bool last = l + 1 == layers_.size();
-      set_output(a, last ? run.out[0] : View{}, last ? nullptr : input(l + 1), rows);
-      product(a, pool);
+    if (!is_sparse(run, 0)) kernels_.load_rows(run.in[0].view, input(run, 0, rows), rows);
+    for (size_t l = 0, end; l < layers_.size(); l = end) {
+      end = l + 1;
+      if (!is_sparse(run, l)) {
+        dense_layer(run, l, rows, pool);
+        continue;
+      }
+      while (end < layers_.size() && is_sparse(run, end)) ++end;
+      sparse_layers(run, l, end, rows, serial(run) ? 0 : block);
     }
+  }
+
+  float* input(const Run& run, size_t l, Range rows) const {
+    return run.saved[l].f32() + rows.begin * pad(layers_[l].inputs);
+  }
+
+  void dense_layer(const Run& run, size_t l, Range rows, Pool* pool) const {
+    const Layer& layer = layers_[l];
+    MlpProduct a{};
+    a.in = input(run, l, rows);
+    a.matrix = run.packed + layer.packed;
+    a.bias = run.packed + layer.packed_bias;
+    a.rows = rows.end - rows.begin;
+    a.depth = layer.inputs;
+    a.cols = layer.outputs;
+    a.activation = layer.activation;
+    const bool last = l + 1 == layers_.size();
+    set_output(a, last ? run.out[0] : View{}, last ? nullptr : input(run, l + 1, rows), rows);
+    product(a, pool);
+  }
+
+  int32_t& is_sparse(const Run& run, size_t l) const {
+    return reinterpret_cast<int32_t*>(run.packed + sparse_flags_)[l];
+  }
+
+  bool compress_layer(const Run& run, size_t l) const {
+    const Layer& layer = layers_[l];
+    const int64_t outputs = l && is_sparse(run, l - 1) ? pad(layer.outputs) : layer.outputs;
+    const auto limit = static_cast<int64_t>(kSparseDensity * static_cast<double>(outputs * layer.inputs));
+    const View& weight = run.params[weight_of(l)];
+    return few_nonzero(weight, limit) && compress(weight, run.packed + layer.packed, pad(layer.outputs) * layer.inputs);
+  }
+
+  // Two panels for each thread at work, so for each block, and one if there are no threads.
+  static bool serial(const Run& run) { return !run.pool || run.pool->threads() == 1; }
+  int64_t panel_floats() const { return 2 * widest_ * kernels_.strip; }
+
+  // Layers [begin, end) of these rows, a panel at a time: values between the layers stay in the nearest cache.
+  void sparse_layers(const Run& run, size_t begin, size_t end, Range rows, int64_t slot) const {
+    float* in = static_cast<float*>(run.scratch) + slot * panel_floats();
+    float* out = in + widest_ * kernels_.strip;
+    const int64_t step = rows.end - rows.begin > kExamplesAlone ? kernels_.strip : 1;
+    const MlpRows from = sparse_rows_of(run, begin, run.in[0].view, rows), to = sparse_rows_of(run, end, run.out[0], rows);
+    for (int64_t r = 0; r < from.rows; r += step) {
+      const int64_t count = std::min(step, from.rows - r);
+      const MlpRows x{from.data + r * from.row, from.row, from.strip, count, from.cols};
+      const MlpRows y{to.data + r * to.row, to.row, to.strip, count, to.cols};
+      sparse_panel(run, begin, end, x, y, in, out);
+    }
+  }
+
+  // What layer l reads, or, behind the last one, writes.
+  MlpRows sparse_rows_of(const Run& run, size_t l, const View& matrix, Range rows) const {
+    const int64_t count = rows.end - rows.begin;
+    if (l == 0 || l == layers_.size()) return {matrix.row(rows.begin), matrix.stride, kernels_.strip, count, matrix.cols};
+    return {input(run, l, rows), kernels_.strip, count * kernels_.strip, count, layers_[l].inputs};
+  }
+
+  void sparse_panel(const Run& run, size_t begin, size_t end, const MlpRows& x, const MlpRows& y, float* in, float* out) const {
+    const MlpSparseKernels& kernels = kernels_.sparse;
+    const bool alone = x.rows == 1;
+    if (!alone)
+      kernels.load_panel(x, in);
+    else
+      for (int64_t c = 0; c < x.cols; c += kernels_.strip)
+        std::copy_n(x.data + c / kernels_.strip * x.strip, std::min(kernels_.strip, x.cols - c), in + c);
+    for (size_t l = begin; l < end; ++l, std::swap(in, out)) {
+      MlpSparse a = compressed(layers_[l].inputs, layers_[l].outputs, run.packed + layers_[l].packed);
+      a.bias = run.packed + layers_[l].packed_bias;
+      a.activation = layers_[l].activation;
+      if (alone)
+        kernels.example(a, in, out);
+      else
+        kernels.panel(a, in, out, x.rows);
+    }
+    if (!alone)
+      kernels.store_panel(in, y);
+    else
+      for (int64_t c = 0; c < y.cols; c += kernels_.strip)
+        std::copy_n(in + c, std::min(kernels_.strip, y.cols - c), y.data + c / kernels_.strip * y.strip);
   }
 
   void backward_block(const Run& run, int64_t block, Pool* pool) const {
@@ -256,6 +352,8 @@ class Mlp : public Op {
   bool has_bias_;
   std::vector<Layer> layers_;
   int64_t dz_columns_ = 0, back_floats_ = 0;
+  int64_t sparse_flags_ = 0;  // where in Run::packed: one int32 for each layer
+  int64_t widest_ = 0;        // room of a panel, in columns
   std::vector<Task> forward_packing_, backward_packing_, tiles_;
 };
 

@@ -17,6 +17,7 @@
 #pragma once
 #include "base/isa.h"
 #include "base/view.h"
+#include "ops/mlp/sparse.h"
 #include "ops/fused_activation.h"
 
 namespace dlrm {
@@ -55,6 +56,7 @@ struct MlpKernels {
   void (*product)(const MlpProduct&, Range strips);
   // Rows in `outputs` strips of dW, columns in `inputs` strips; db for these rows if inputs begins at 0.
   void (*weight_gradient)(const MlpWeightGradient&, Range outputs, Range inputs);
+  MlpSparseKernels sparse;
 };
 
 extern const MlpKernels mlp_scalar, mlp_avx2, mlp_avx512;

@@ -84,8 +84,40 @@ void weight_gradient(const MlpWeightGradient& a, Range outputs, Range inputs) {
   }
 }
 
+void load_panel(const MlpRows& from, float* panel) {
+  for (int64_t i = 0; i < from.rows; ++i)
+    for (int64_t c = 0; c < from.cols; ++c) panel[c * P + i] = from.data[i * from.row + c / P * from.strip + c % P];
+}
+
+void store_panel(const float* panel, const MlpRows& to) {
+  for (int64_t i = 0; i < to.rows; ++i)
+    for (int64_t c = 0; c < to.cols; ++c) to.data[i * to.row + c / P * to.strip + c % P] = panel[c * P + i];
+}
+
+// Of one output, its place among the groups being `slot`.
+float sparse_sum(const MlpSparse& a, int64_t slot, const float* in, int64_t in_step) {
+  constexpr int64_t G = MlpSparse::kGroup;
+  float z = a.bias[a.group_outputs[slot]];
+  for (int64_t s = a.group_starts[slot / G]; s < a.group_starts[slot / G + 1]; ++s)
+    z += in[a.group_inputs[s * G + slot % G] * in_step] * a.group_weights[s * G + slot % G];
+  return activate(a.activation, z);
+}
+
+void sparse_panel(const MlpSparse& a, const float* in, float* out, int64_t rows) {
+  for (int64_t slot = 0; slot < a.groups * MlpSparse::kGroup; ++slot)
+    for (int64_t i = 0; i < rows; ++i) out[a.group_outputs[slot] * P + i] = sparse_sum(a, slot, in + i, P);
+}
+
+void sparse_example(const MlpSparse& a, const float* in, float* out) {
+  for (int64_t slot = 0; slot < a.groups * MlpSparse::kGroup; ++slot)
+    out[a.group_outputs[slot]] = sparse_sum(a, slot, in, 1);
+}
+
 }  // namespace
 
-const MlpKernels mlp_scalar = {P, pack_transposed, pack, load_rows, output_gradient, product, weight_gradient};
+const MlpKernels mlp_scalar = {
+    P, pack_transposed, pack, load_rows, output_gradient, product, weight_gradient,
+    {load_panel, store_panel, sparse_panel, sparse_example},
+};
 
 }  // namespace dlrm
