@@ -30,6 +30,7 @@ export function benchCases(smoke: boolean): BenchCase[] {
     ...embeddingBags(batch, rows),
     ...embeddingUpdates(batch, rows),
     ...interactions(batch),
+    ...linearBags(batch, rows),
     ...mlps(batch, smoke),
     ...fieldPairs(2 * batch),
     ...elementwise(2 * batch),
@@ -154,6 +155,15 @@ function embeddingUpdates(batch: number, rows: number): BenchCase[] {
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
   return [...RULES.map(rule => make(rule, oneHot)), make(RULES[0]!, many), make(RULES[2]!, many)]
+}
+
+function linearBags(batch: number, rows: number): BenchCase[] {
+  const op = 'linear_bag'
+  return [rows, Math.ceil(rows / 200)].map(count => {
+    const { attrs, bags, gather, shape } = lookups(batch, 10, count, 1, 1)
+    const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1, dout: [random(batch)] }
+    return { op, shape, passes: ['forward', 'backward'], call, gather }
+  })
 }
 
 function interactions(batch: number): BenchCase[] {

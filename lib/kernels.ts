@@ -22,8 +22,10 @@ export {
   type EmbeddingBagTable,
   embeddingBag,
   embeddingBagBackward,
+  type Pooling,
 } from './kernels/embedding_bag.js'
 export { type InteractionDotArguments, interactionDot, interactionDotBackward } from './kernels/interaction_dot.js'
+export { type LinearBagArguments, linearBag, linearBagBackward } from './kernels/linear_bag.js'
 export {
   type BceLossArguments,
   bceLoss,

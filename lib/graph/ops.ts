@@ -9,6 +9,14 @@ import { type Init, initAttrs } from './init.js'
 export * from './elementwise_ops.js'
 export type { Init } from './init.js'
 export * from './pair_ops.js'
+export {
+  type EmbeddingBagOptions,
+  embeddingBag,
+  type LinearBagOptions,
+  linearBag,
+  type Pooling,
+  type TableOptions,
+} from './table_ops.js'
 
 /** What follows a layer's sums: max(0, z), 1 / (1 + exp(-z)), tanh, or nothing. */
 export type Activation = 'relu' | 'sigmoid' | 'tanh' | 'none'
@@ -39,26 +47,6 @@ export function mlp(g: GraphBuilder, name: string, x: Value, options: MlpOptions
   const { layers, activation = 'relu', last = 'relu', bias = true, init, biasInit } = options
   const attrs = { layers: [...layers], activation, last, bias, ...initAttrs(init), ...initAttrs(biasInit, 'bias_init') }
   return g.add('mlp', name, [x], attrs)
-}
-
-/**
- * The bags of all T tables, each pooled to one row of width E.
- *
- * - out `[B, T*E]`; an empty bag gives zeros
- * - parameters `<name>.<t>.weight [R_t, E]`, with `rowWeights` also `<rowWeights>.<t> [R_t]`, one learned factor per row
- */
-export function embeddingBag(
-  g: GraphBuilder,
-  name: string,
-  options: { width: number; mode?: 'sum' | 'mean' | 'max'; rowWeights?: string },
-): Value {
-  const { width, mode = 'sum', rowWeights = '' } = options
-  return g.add('embedding_bag', name, [g.tables], {
-    rows: g.columns.map(column => column.rows),
-    width,
-    mode,
-    row_weights: rowWeights,
-  })
 }
 
 /**

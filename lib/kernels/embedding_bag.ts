@@ -2,7 +2,13 @@ import type { Bags } from '../data/batch.js'
 import type { Attrs, OpCall } from '../native.js'
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 
-/** One table and its lookups: bag b is `indices[offsets[b]] .. indices[offsets[b+1] - 1]`. */
+/** How a bag becomes one row. */
+export type Pooling = 'sum' | 'mean' | 'max'
+
+/**
+ * One column of lookups and the table they are in: bag b is `indices[offsets[b]] .. indices[offsets[b+1] - 1]`. Columns with
+ * the same `weight` array share a table.
+ */
 export interface EmbeddingBagTable extends Bags {
   /** `[R, E]`, row-major. */
   weight: Float32Array
@@ -10,27 +16,32 @@ export interface EmbeddingBagTable extends Bags {
   offsets: Int32Array | BigInt64Array
   /** One factor per row, `[R]`, in all tables or in none; mode sum without per-sample `weights` only. */
   rowWeights?: Float32Array
+  /** E; default the `width` of all. */
+  width?: number
+  /** Default the `mode` of all. */
+  mode?: Pooling
 }
 
 /** What {@link embeddingBag} takes. */
 export interface EmbeddingBagArguments {
   /** One or more, all of the same B. */
   tables: readonly EmbeddingBagTable[]
-  /** E */
-  width: number
+  /** E of the tables that have none of their own. */
+  width?: number
   /** How a bag becomes one row; default sum. Per-sample `weights` go with sum only. */
-  mode?: 'sum' | 'mean' | 'max'
+  mode?: Pooling
 }
 
 /**
- * Pooled embedding rows of T tables, side by side.
+ * Pooled embedding rows of T columns, side by side.
  *
  * ```
- * out[b, t*E .. (t+1)*E) = sum (mean, max) over bag b of weights[i] rowWeights[indices[i]] weight[indices[i], :]
+ * out[b, column t] = sum (mean, max) over bag b of weights[i] rowWeights[indices[i]] weight[indices[i], :]
  * ```
  *
- * - out `[B, T*E]`; an empty bag gives zeros
- * - positions `[B, T*E]`, mode max only: the lookup i that won each element, -1 for an empty bag
+ * - out `[B, sum of E]`; an empty bag gives zeros
+ * - positions `[B, sum of E over the columns of mode max]`, if there is one: the lookup i that won each element, -1 for an
+ *   empty bag
  *
  * Errors: `ERR_INDEX`, `ERR_OFFSETS`, `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`.
  */
@@ -38,16 +49,17 @@ export function embeddingBag(
   args: EmbeddingBagArguments,
   options?: KernelOptions,
 ): { out: Float32Array; positions?: Int32Array } & KernelTiming {
-  const { result, timing } = call(bagCall(args), options)
+  const { result, timing } = call(bagCall(new Arguments('embedding_bag'), args), options)
   const out = result.outputs[0]!
-  return args.mode === 'max' ? { out, positions: result.saved[0] as Int32Array, ...timing } : { out, ...timing }
+  const positions = result.saved[0] as Int32Array | undefined
+  return positions ? { out, positions, ...timing } : { out, ...timing }
 }
 
 /**
  * Gradients of {@link embeddingBag} by its factors, for mode sum with `weights` or `rowWeights`; the gradient by the rows is
  * made and spent at once by `embeddingUpdate`.
  *
- * - `dout [B, T*E]`; dlookup: of each table `[L]`, `<dout[b,:], weight[indices[i],:]>`
+ * - `dout [B, sum of E]`; dlookup: of each column `[L]`, `<dout[b,:], weight[indices[i],:]>`
  *
  * Errors: as `embeddingBag`; `ERR_ARGUMENT` when there are no factors.
  */
@@ -55,9 +67,9 @@ export function embeddingBagBackward(
   args: EmbeddingBagArguments & { dout: Float32Array },
   options?: KernelOptions,
 ): { dlookup: Float32Array[] } & KernelTiming {
-  const forward = bagCall(args)
   const check = new Arguments('embedding_bag')
-  const dout = check.floats('dout', args.dout, 'B x T x E', forward.batch, args.tables.length, args.width)
+  const { cols, ...forward } = bagCall(check, args)
+  const dout = check.floats('dout', args.dout, 'B x sum of E', forward.batch, cols)
   const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
   const dlookup =
     result.dweights ??
@@ -65,35 +77,89 @@ export function embeddingBagBackward(
   return { dlookup, ...timing }
 }
 
-function bagCall({ tables, width, mode = 'sum' }: EmbeddingBagArguments): OpCall {
-  const { rows, batch, bags, rowWeights } = readTables(new Arguments('embedding_bag'), tables, width)
-  const attrs: Attrs = { rows, width, mode, row_weights: rowWeights.length > 0 ? 'row_weights' : '' }
-  const params = [...tables.map(table => table.weight), ...rowWeights]
-  return { op: 'embedding_bag', attrs, batch, inputs: [{ bags }], params }
+function bagCall(check: Arguments, args: EmbeddingBagArguments): OpCall & { cols: number } {
+  const { attrs, batch, bags, weights, rowWeights, cols } = readTables(check, args)
+  const row_weights = rowWeights.length > 0 ? 'row_weights' : ''
+  const params = [...weights, ...rowWeights]
+  return { op: 'embedding_bag', attrs: { ...attrs, row_weights }, batch, inputs: [{ bags }], params, cols }
 }
 
-/** Sizes and the flattened bags of checked tables. `@internal` */
-export function readTables(check: Arguments, tables: readonly EmbeddingBagTable[], width: number) {
-  check.size('width', width)
-  const rows = check.list('tables', tables).map(({ weight }, t) => {
-    return check.quotient(`tables[${t}].weight`, weight, 'E', width)
+/** What an op takes of columns and tables. `@internal` */
+export interface CheckedTables {
+  /** Its options. */
+  attrs: Attrs
+  batch: number
+  /** Flattened. */
+  bags: unknown[]
+  /** First column of each table. */
+  owners: number[]
+  /** Of each table. */
+  weights: Float32Array[]
+  /** Of each table, or none. */
+  rowWeights: Float32Array[]
+  rows: number[]
+  widths: number[]
+  /** Sum of E over the columns, and over those of mode max. */
+  cols: number
+  positionsCols: number
+}
+
+/** Sizes and flattened bags of columns, and their tables. `@internal` */
+export function readTables(check: Arguments, args: EmbeddingBagArguments): CheckedTables {
+  const columns = check.list('tables', args.tables)
+  const widthOf = columns.map(({ width = args.width }, c) =>
+    check.size(columns[c]!.width === undefined ? 'width' : `tables[${c}].width`, width),
+  )
+  const rowsOf = columns.map(({ weight }, c) => check.quotient(`tables[${c}].weight`, weight, 'E', widthOf[c]!))
+  const owners: number[] = []
+  const tables = columns.map(({ weight }, c) => {
+    const found = owners.findIndex(owner => columns[owner]!.weight === weight)
+    if (found < 0) return owners.push(c) - 1
+    if (widthOf[owners[found]!] !== widthOf[c])
+      check.fail('ERR_SHAPE', `tables[${c}].width: shares a table of width ${widthOf[owners[found]!]}`)
+    return found
   })
-  const batch = (tables[0]!.offsets?.length ?? 0) - 1
-  for (const [t, { offsets }] of tables.entries()) {
-    if (!(offsets?.length >= 2))
-      check.fail('ERR_SHAPE', `tables[${t}].offsets: expected B + 1 >= 2 elements, received ${offsets?.length}`)
-    if (offsets.length !== batch + 1)
-      check.fail(
-        'ERR_SHAPE',
-        `tables[${t}].offsets: expected B + 1 = ${batch + 1} elements, received ${offsets.length}`,
-      )
+  const modes = columns.map(({ mode = args.mode ?? 'sum' }) => mode)
+  const { batch, bags } = readBags(check, columns)
+  const rows = owners.map(c => rowsOf[c]!)
+  const widths = owners.map(c => widthOf[c]!)
+  const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
+  return {
+    attrs: { rows, widths, tables, modes },
+    batch,
+    bags,
+    owners,
+    weights: owners.map(c => columns[c]!.weight),
+    rowWeights: readRowWeights(check, columns, owners, rows),
+    rows,
+    widths,
+    cols: sum(widthOf),
+    positionsCols: sum(widthOf.filter((_, c) => modes[c] === 'max')),
   }
-  const bags = tables.flatMap(({ offsets, indices, weights }) => [offsets, indices, weights])
-  const rowWeights = tables.flatMap(table => table.rowWeights ?? [])
-  if (rowWeights.length !== 0 && rowWeights.length !== tables.length)
-    check.fail('ERR_ARGUMENT', `rowWeights: expected in all ${tables.length} tables or in none`)
-  rowWeights.forEach((factors, t) => {
-    check.floats(`tables[${t}].rowWeights`, factors, 'R', rows[t]!)
-  })
-  return { rows, batch, bags, rowWeights }
+}
+
+/** B and the flattened bags. `@internal` */
+export function readBags(check: Arguments, columns: readonly Bags[]): { batch: number; bags: unknown[] } {
+  const batch = ((columns[0]!.offsets as ArrayLike<unknown>)?.length ?? 0) - 1
+  for (const [t, { offsets }] of columns.entries()) {
+    const length = (offsets as ArrayLike<unknown> | undefined)?.length
+    if (length === undefined || length < 2)
+      check.fail('ERR_SHAPE', `tables[${t}].offsets: expected B + 1 >= 2 elements, received ${length}`)
+    if (length !== batch + 1)
+      check.fail('ERR_SHAPE', `tables[${t}].offsets: expected B + 1 = ${batch + 1} elements, received ${length}`)
+  }
+  return { batch, bags: columns.flatMap(({ offsets, indices, weights }) => [offsets, indices, weights]) }
+}
+
+function readRowWeights(
+  check: Arguments,
+  columns: readonly EmbeddingBagTable[],
+  owners: readonly number[],
+  rows: readonly number[],
+): Float32Array[] {
+  const given = columns.filter(column => column.rowWeights).length
+  if (given === 0) return []
+  if (given !== columns.length)
+    check.fail('ERR_ARGUMENT', `rowWeights: expected in all ${columns.length} tables or in none`)
+  return owners.map((c, t) => check.floats(`tables[${c}].rowWeights`, columns[c]!.rowWeights, 'R', rows[t]!))
 }

@@ -1,4 +1,4 @@
-import type { Attrs } from '../native.js'
+import type { Attrs, OpCall } from '../native.js'
 import { Optimizer, ruleAttrs } from '../optim/optimizer.js'
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 import { type EmbeddingBagArguments, type EmbeddingBagTable, readTables } from './embedding_bag.js'
@@ -23,37 +23,54 @@ export interface EmbeddingUpdateTable extends EmbeddingBagTable {
 /** What {@link embeddingUpdate} takes. */
 export interface EmbeddingUpdateArguments extends EmbeddingBagArguments, UpdateRule {
   tables: readonly EmbeddingUpdateTable[]
-  /** Gradient of the bags' output `[B, T*E]`; with `perLookup` of each lookup, table after table. */
+  /** Gradient of the bags' output `[B, sum of E]`; with `perLookup` of each lookup `[sum of L, E]`, column after column. */
   dout: Float32Array
   /** Mode max only: what `embeddingBag` returned. */
   positions?: Int32Array
-  /** The tables are factors `[R]` (`width` 1) and `dout` is the `dlookup` of `embeddingBagBackward`, one array behind the other. */
+  /**
+   * `dout` has a row for every lookup. With `width` 1 it can be the `dlookup` of `embeddingBagBackward`, one array behind the
+   * other, and the tables the factors `[R]`.
+   */
   perLookup?: boolean
+  /** All columns have the same gradient, `dout [B, E]`: that of `linearBag`, with `width` 1. */
+  sharedGradient?: boolean
 }
 
 /**
  * The backward pass of `embeddingBag` fused with the optimizer: changes `weight` (and `state`) in place, on the rows that
- * were looked up only. Gradients of a row that was looked up twice are summed first: PyTorch's sparse semantics.
+ * were looked up only. Gradients of a row that was looked up twice, in any column, are summed first: PyTorch's sparse
+ * semantics. Of columns that share a table, the first one's `state` counts.
  *
  * Errors: `ERR_INDEX`, `ERR_OFFSETS`, `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`; then nothing has changed.
  */
 export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: KernelOptions): KernelTiming {
-  const { tables, width, mode = 'sum', dout, positions, perLookup = false } = args
+  const { tables, dout, positions, perLookup = false, sharedGradient = false } = args
   const check = new Arguments('embedding_update')
-  const { rows, batch, bags, rowWeights } = readTables(check, tables, width)
-  const names = tables.map((_, t) => `${t}`)
-  const attrs: Attrs = { ...rule(check, args.optimizer), rows, width, mode, names, per_lookup: perLookup }
-  if (rowWeights.length > 0) attrs.scale_names = tables.map((_, t) => `scale_${t}`)
+  const { batch, bags, owners, rows, widths, ...read } = readTables(check, args)
+  const names = owners.map(c => `${c}`)
+  const attrs: Attrs = {
+    ...rule(check, args.optimizer),
+    ...read.attrs,
+    names,
+    per_lookup: perLookup,
+    shared_gradient: sharedGradient,
+  }
+  if (read.rowWeights.length > 0) attrs.scale_names = names.map(name => `scale_${name}`)
   const perRow = args.optimizer.rule === 'rowwise_adagrad'
-  const sizes = tables.map(({ weight }, t) => (perRow ? rows[t]! : weight.length))
-  const state = stateArrays(check, 'tables', tables, sizes, statesOf(args.optimizer, false))
-  const params = [...tables.map(table => table.weight), ...rowWeights, ...state]
-  const columns = tables.length * width
-  const lookups = tables.reduce((sum, { indices }) => sum + indices.length, 0)
-  const gradient = perLookup
-    ? { data: check.floats('dout', dout, 'sum of L', lookups), cols: 1, rows: lookups }
-    : { data: check.floats('dout', dout, 'B x T x E', batch, tables.length, width), cols: columns }
-  const inputs = [{ bags }, gradient, ...(mode === 'max' ? [{ data: winners(check, positions), cols: columns }] : [])]
+  const sizes = rows.map((r, t) => (perRow ? r : r * widths[t]!))
+  const owning = owners.map(c => tables[c]!)
+  const state = stateArrays(check, 'tables', owning, sizes, statesOf(args.optimizer, false))
+  const params = [...read.weights, ...read.rowWeights, ...state]
+  const inputs: OpCall['inputs'] = [{ bags }]
+  if (perLookup) {
+    const lookups = tables.reduce((sum, { indices }) => sum + indices.length, 0)
+    const data = check.floats('dout', dout, 'sum of L x E', lookups, widths[0]!)
+    inputs.push({ data, cols: widths[0]!, rows: lookups })
+  } else {
+    const cols = sharedGradient ? widths[0]! : read.cols
+    inputs.push({ data: check.floats('dout', dout, sharedGradient ? 'B x E' : 'B x sum of E', batch, cols), cols })
+  }
+  if (read.positionsCols > 0) inputs.push({ data: winners(check, positions), cols: read.positionsCols })
   return call({ op: 'embedding_update', attrs, batch, inputs, params, ...when(args) }, options).timing
 }
 

@@ -36,8 +36,8 @@ class OpCall {
     args.isa = read_isa(call.Get("isa"));
     inputs_ = list("inputs");
     for (uint32_t i = 0; i < inputs_.size(); ++i) args.inputs.push_back(input_spec(inputs_[i].As<Napi::Object>()));
-    check_bags(args.attrs);
     runner_ = std::make_unique<OpRunner>(op_, std::move(args), batch);
+    check_bags();
     for (size_t i = 0; i < inputs_.size(); ++i) bind_input(i, inputs_[i].As<Napi::Object>());
     bind(Slot::params, "params");
     if (call.Has("seed")) runner_->init_params(static_cast<uint64_t>(read_size(call.Get("seed"), "seed")));
@@ -121,11 +121,14 @@ class OpCall {
     return spec;
   }
 
-  void check_bags(const Attrs& attrs) {
+  void check_bags() {
     if (bags_.tables.empty()) return;
     InputSpec spec;
-    spec.rows = attrs.sizes(op_.c_str(), "rows");
-    for (size_t t = 0; t < spec.rows.size(); ++t) spec.table_names.push_back(std::to_string(t));
+    spec.rows = runner_->op().bag_rows;
+    for (size_t t = 0; t < spec.rows.size(); ++t) {
+      spec.table_names.push_back(std::to_string(t));
+      if (!spec.rows[t]) spec.rows[t] = INT32_MAX;  // not read
+    }
     bags_.check(spec, false);
   }
 
@@ -175,7 +178,7 @@ class OpCall {
   Napi::Array per_table(const float* values) {
     auto list = Napi::Array::New(env_);
     for (size_t t = 0; t < bags_.tables.size(); ++t) {
-      const auto count = static_cast<int64_t>(bags_.tables[t].indices.size());
+      const auto count = static_cast<int64_t>(bags_.tables[t].indices.size()) * runner_->op().dlookup_cols;
       list[static_cast<uint32_t>(t)] = array({const_cast<float*>(values), DType::f32, count, 1, 1});
       values += count;
     }

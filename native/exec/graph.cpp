@@ -55,6 +55,7 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
       node.outputs.push_back(names.add(node_spec.outputs[i], static_cast<int>(values.size())));
       values.push_back(node.op->outputs[i]);
     }
+    check_bag_rows(node);
     for (const ParamSpec& param : node.op->params) {
       if (!param_names.insert(param.name).second)
         fail(Code::argument, "[graph] the parameter \"%s\" is defined twice", param.name.c_str());
@@ -68,6 +69,16 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
   if (values[loss].rows != 1 || values[loss].cols != 1) fail(Code::shape, "[graph] the loss must be one number");
   if (values[prediction].rows != kPerExample || values[prediction].cols != 1)
     fail(Code::shape, "[graph] the prediction must be one number per example");
+}
+
+// The batch's indices are checked against inputs.rows alone, so no op may have smaller tables.
+void Graph::check_bag_rows(const Node& node) const {
+  for (size_t t = 0; t < node.op->bag_rows.size(); ++t) {
+    const int64_t rows = node.op->bag_rows[t];
+    if (rows && t < inputs.rows.size() && rows < inputs.rows[t])
+      fail(Code::shape, "[graph] %s: column %zu has %lld rows, the node's table for it %lld", node.name.c_str(), t,
+           static_cast<long long>(inputs.rows[t]), static_cast<long long>(rows));
+  }
 }
 
 std::vector<bool> Graph::needed_for(const std::vector<int>& targets) const {

@@ -53,6 +53,9 @@ class Graph {
   std::vector<bool> needed_for(const std::vector<int>& targets) const;
   // flows[v]: a gradient of value v leads to a parameter.
   std::vector<bool> gradient_flows() const;
+
+ private:
+  void check_bag_rows(const Node& node) const;
 };
 
 }  // namespace dlrm

@@ -107,7 +107,7 @@ const View* OpRunner::given(Slot slot) {
 
 float* OpRunner::dlookup() {
   if (!run_.dlookup && op_->wants_dlookup(run_))
-    run_.dlookup = static_cast<float*>(memory_.bytes(static_cast<size_t>(lookups()) * sizeof(float)));
+    run_.dlookup = static_cast<float*>(memory_.bytes(static_cast<size_t>(lookups() * op_->dlookup_cols) * sizeof(float)));
   return run_.dlookup;
 }
 

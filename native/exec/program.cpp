@@ -55,6 +55,13 @@ void check_rules(const std::vector<GroupRule>& rules, const std::vector<std::str
   for (const std::string& group : groups) rule_of(rules, group);
 }
 
+// Gradients of the batch's own weights have no reader in a program.
+bool updates_per_lookup(const Op& op) {
+  for (const SparseUpdate& update : op.sparse_updates)
+    if (update.gradient == SparseUpdate::per_lookup) return true;
+  return false;
+}
+
 }  // namespace
 
 // The views of one node's slots for the batch size bound last.
@@ -189,25 +196,13 @@ void Program::add_sparse_update(const std::vector<GroupRule>& rules, size_t n, c
   };
   std::vector<int> params = ids(sparse.params);
   const std::vector<int> scales = ids(sparse.scale_params);
-  std::vector<double> rows;
-  for (const int p : params) rows.push_back(static_cast<double>(params_[p]->size() / sparse.width));
   Update update;
   update.rule = rule_of(rules, params_[params[0]]->group);
   update.node = static_cast<int>(n);
   update.sparse = &sparse;
-  MakeArgs args;
+  MakeArgs args = sparse_update_args(*node.op, sparse, graph_.values[node.inputs[0]], rules[update.rule].attrs);
   args.name = node.name;
   args.isa = isa_;
-  args.attrs = rules[update.rule].attrs;
-  args.attrs.set("names", names(params));
-  args.attrs.set("scale_names", names(scales));
-  args.attrs.set("rows", rows);
-  args.attrs.set("width", static_cast<double>(sparse.width));
-  args.attrs.set("mode", sparse.mode);
-  args.attrs.set("per_lookup", sparse.per_lookup);
-  const auto tables = static_cast<int64_t>(params.size());
-  args.inputs = {{kPerExample, 0, tables}, {sparse.per_lookup ? kPerLookup : kPerExample, sparse.per_lookup ? 1 : sparse.width * tables}};
-  for (const ValueSpec& saved : node.op->saved) args.inputs.push_back(saved);
   params.insert(params.end(), scales.begin(), scales.end());
   add_update(std::move(update), args, "embedding_update", params);
 }
@@ -334,8 +329,8 @@ void Program::backward(Execution& e, Pool* pool) {
     if (!e.plan.nodes[n].runs_backward) continue;
     const Op& op = *graph_.nodes[n].op;
     Run run = run_of(e, n, pool);
-    if (op.wants_dlookup(run)) {
-      e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups(e.batch)) * sizeof(float));
+    if (updates_per_lookup(op) && op.wants_dlookup(run)) {
+      e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups(e.batch) * op.dlookup_cols) * sizeof(float));
       run.dlookup = e.dlookup[n].as<float>();
     }
     run.scratch = scratch_for(op, run);
@@ -360,12 +355,12 @@ void Program::update(Execution& e, const std::vector<double>& rates, int64_t num
       const NodeViews& views = e.nodes[update.node];
       in.push_back(views.in[0]);
       View gradient = views.dout[0];
-      if (update.sparse->per_lookup) {
-        const int64_t lookups = views.in[0].bags->total_lookups(e.batch);
-        gradient = {e.dlookup[update.node].data(), DType::f32, lookups, 1, 1};
+      if (update.sparse->gradient == SparseUpdate::per_lookup) {
+        const int64_t lookups = views.in[0].bags->total_lookups(e.batch), cols = graph_.nodes[update.node].op->dlookup_cols;
+        gradient = {e.dlookup[update.node].data(), DType::f32, lookups, cols, cols};
       }
       in.push_back({gradient, nullptr});
-      for (const View& saved : views.saved) in.push_back({saved, nullptr});
+      if (update.sparse->reads_positions()) in.push_back({views.saved[0], nullptr});
     }
     for (const auto& [n, i] : update.gradients) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[i]);
     run.in = in.data();

@@ -1,5 +1,6 @@
 #include "ops/op.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -66,6 +67,36 @@ Init Attrs::init(const char* op, const Init& fallback, const char* name) const {
 void Attrs::done(const char* op) const {
   for (const auto& item : items_)
     if (!asked_.count(item.first)) fail(Code::argument, "[%s] %s: no such option", op, item.first.c_str());
+}
+
+bool SparseUpdate::reads_positions() const {
+  return std::find(modes.begin(), modes.end(), "max") != modes.end();
+}
+
+MakeArgs sparse_update_args(const Op& op, const SparseUpdate& update, const ValueSpec& bags, Attrs rule) {
+  const auto names = [&op](const std::vector<int>& params) {
+    std::vector<std::string> all;
+    for (const int p : params) all.push_back(op.params[static_cast<size_t>(p)].name);
+    return all;
+  };
+  const auto numbers = [](const std::vector<int64_t>& sizes) { return std::vector<double>(sizes.begin(), sizes.end()); };
+  std::vector<double> rows;
+  for (const int p : update.params) rows.push_back(static_cast<double>(op.params[static_cast<size_t>(p)].dims[0]));
+  MakeArgs args;
+  args.attrs = std::move(rule);
+  args.attrs.set("names", names(update.params));
+  args.attrs.set("scale_names", names(update.scale_params));
+  args.attrs.set("rows", rows);
+  args.attrs.set("widths", numbers(update.widths));
+  args.attrs.set("columns", numbers(update.columns));
+  args.attrs.set("tables", numbers(update.tables));
+  args.attrs.set("modes", update.modes);
+  args.attrs.set("per_lookup", update.gradient == SparseUpdate::per_lookup);
+  args.attrs.set("shared_gradient", update.gradient == SparseUpdate::shared);
+  args.inputs = {bags, op.outputs[0]};
+  if (update.gradient == SparseUpdate::per_lookup) args.inputs[1] = {kPerLookup, op.dlookup_cols};
+  if (update.reads_positions()) args.inputs.push_back(op.saved[0]);
+  return args;
 }
 
 void Op::backward(const Run&) const { fail(Code::state, "this op has no backward pass"); }

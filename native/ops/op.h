@@ -86,15 +86,23 @@ struct ParamSpec {
   bool buffer = false;  // not trained: forward itself writes it when Run::training (running statistics); saved with the model
 };
 
-// Parameters updated by one embedding_update call after the node's backward.
+// Tables updated by one embedding_update call after the node's backward, from the gradient of the node's first output.
 struct SparseUpdate {
-  std::vector<int> params;  // indices into Op::params, one per table
-  int64_t width;            // E
-  std::string mode;         // sum, mean, max: how a bag's gradient reaches its rows
-  bool per_lookup = false;  // gradient is Run::dlookup (one number per lookup, width 1) instead of dout[0]
+  // columns: every column has its own part of the gradient, side by side; shared: all have the whole of it, and the width
+  // of their tables is its; lookups: Run::dlookup holds a row of it for every lookup.
+  enum Gradient { columns_side_by_side, shared, per_lookup };
+
+  std::vector<int> params;      // indices into Op::params, one per table
+  std::vector<int64_t> widths;  // E of each table
+  std::vector<int64_t> columns; // bag of the op's input 0 that each column reads
+  std::vector<int64_t> tables;  // table of each column, an index into params; columns of one table share it
+  std::vector<std::string> modes;  // sum, mean or max of each column: how a bag's gradient reaches its rows
+  Gradient gradient = columns_side_by_side;
   // Indices into Op::params, one per table, or none: one number per row that scales every lookup of it. They are still
   // those of the forward pass when this update runs (updates run in the order of the list).
   std::vector<int> scale_params;
+
+  bool reads_positions() const;  // some mode is max: Op::saved[0] says which lookups won
 };
 
 struct Cost {
@@ -113,7 +121,9 @@ struct Run {
   const View* dout = nullptr;     // gradients of the outputs; null data: none flows
   const View* din = nullptr;      // gradients of the inputs, to be written; null data: not wanted
   const View* dparams = nullptr;  // gradients of the dense parameters, to be written
-  float* dlookup = nullptr;       // gradients of the per-sample weights [sum of L], table after table, to be written
+  // [sum of L, Op::dlookup_cols], bag after bag of input 0, to be written: gradients of the per-sample weights, or what
+  // a SparseUpdate reads per lookup. Bags that the op does not read stay as they are.
+  float* dlookup = nullptr;
   void* scratch = nullptr;        // scratch_bytes(run)
   bool training = false;          // a step: backward follows (dropout drops, batch_norm takes the statistics of the batch)
   uint64_t key = 0;               // of the counter-based generator; with `step` and the op's name: this call's random numbers
@@ -129,6 +139,8 @@ class Op {
   std::vector<ValueSpec> saved;  // contiguous, laid out as the op likes; written by forward, read by backward and by sparse updates
   std::vector<ParamSpec> params;
   std::vector<SparseUpdate> sparse_updates;
+  std::vector<int64_t> bag_rows;  // indices of bag t of input 0 must be below bag_rows[t]; 0: the op does not read it
+  int64_t dlookup_cols = 1;       // of Run::dlookup
   int64_t packed_floats = 0;
   // Does backward read the values of these? (Gradients aside.) The memory plan keeps alive only what is read.
   bool backward_reads_inputs = true, backward_reads_outputs = true;
@@ -157,6 +169,9 @@ struct MakeArgs {
   const ValueSpec& matrix(size_t i, int64_t cols = -1) const;
   const ValueSpec& bags(size_t i) const;
 };
+
+// What embedding_update needs to carry out `update` of this op: its options, beside the optimizer's, and its inputs.
+MakeArgs sparse_update_args(const Op& op, const SparseUpdate& update, const ValueSpec& bags, Attrs rule);
 
 struct OpDef {
   const char* name;

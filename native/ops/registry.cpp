@@ -12,6 +12,7 @@ const std::vector<OpDef>& registry() {
       {"embedding_update", make_embedding_update},
       {"fm_pair", make_fm_pair},
       {"interaction_dot", make_interaction_dot},
+      {"linear_bag", make_linear_bag},
       {"mlp", make_mlp},
       {"mse_loss", make_mse_loss},
       {"sigmoid", make_sigmoid},

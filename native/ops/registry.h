@@ -18,6 +18,7 @@ std::unique_ptr<Op> make_embedding_bag(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_update(const MakeArgs&);
 std::unique_ptr<Op> make_fm_pair(const MakeArgs&);
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
+std::unique_ptr<Op> make_linear_bag(const MakeArgs&);
 std::unique_ptr<Op> make_mlp(const MakeArgs&);
 std::unique_ptr<Op> make_mse_loss(const MakeArgs&);
 std::unique_ptr<Op> make_sigmoid(const MakeArgs&);

@@ -169,7 +169,7 @@ void embedding_bag(std::vector<ErrorCase>& cases) {
   for (const double width : {0.0, -1.0, 2.5, 1e9, std::nan("")})
     add("width", "width", width, Code::argument, "width: expected an integer from 1 to 1048576");
   add("mode", "mode", "median"s, Code::argument, "expected sum, mean or max, received \"median\"");
-  add("fewer_rows", "rows", doubles({9}), Code::shape, "each of the 2 tables of the bags, received 1");
+  add("fewer_rows", "rows", doubles({9}), Code::shape, "each of the 2 columns, received 1");
   add("no_rows", "rows", doubles({9, 0}), Code::argument, "expected 1 to 2147483647, received 0 for table 1");
   add("many_rows", "rows", std::vector<double>{9, 3e9}, Code::argument, "received 3000000000 for table 1");
   AttrMap learned = tables(4, "mean", {9, 8});
@@ -220,9 +220,9 @@ void embedding_update(std::vector<ErrorCase>& cases) {
     cases.push_back({"embedding_update", name, attrs, inputs, code, text});
   };
   add("names", "names", names(3), Code::shape, "names: expected 2, received 3");
-  add("fewer_rows", "rows", doubles({9}), Code::shape, "each of the 2 tables of the bags, received 1");
+  add("fewer_rows", "rows", doubles({9}), Code::shape, "each of the 2 columns, received 1");
   add("width", "width", 5.0, Code::shape, "expected 10 columns, received 8");
-  add("per_lookup", "per_lookup", true, Code::argument, "width 1 and mode sum");
+  add("per_lookup", "per_lookup", true, Code::shape, "expected 4 columns, received 8");
   add("scale_names", "scale_names", names(1), Code::argument, "expected none, or 2 with mode sum, received 1");
   add("max_without_positions", "mode", "max"s, Code::shape, "expected 3 inputs, received 2");
   AttrMap max = good;

@@ -24,6 +24,8 @@ struct Input {
   bool weighted = false;
 
   // positions: the winning lookup of every element of a max-pooled output of `cols` columns, -1 for an empty bag.
+  // The columns are those of all bags, as wide as each other, or these: bag and width.
+  std::vector<std::pair<int64_t, int64_t>> parts;
 };
 
 inline Input matrix(int64_t cols, float lo = -1, float hi = 1) {

@@ -46,7 +46,7 @@ OpFixture::OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge, bool st
     if (c.inputs[i].kind == Input::bags) fill_bags(c.inputs[i], i);
   for (size_t i = 0; i < c.inputs.size(); ++i) {
     if (c.inputs[i].kind == Input::matrix) fill_matrix(c.inputs[i], runner_.view(Slot::in, i));
-    if (c.inputs[i].kind == Input::positions) fill_positions(runner_.view(Slot::in, i));
+    if (c.inputs[i].kind == Input::positions) fill_positions(c.inputs[i], runner_.view(Slot::in, i));
     if (!c.inputs[i].differentiable) runner_.omit(Slot::din, i);
   }
   runner_.init_params(7);
@@ -124,14 +124,17 @@ void OpFixture::fill_bags(const Input& input, size_t at) {
   runner_.bind_bags(at, bags_);
 }
 
-void OpFixture::fill_positions(const View& view) {
-  const int64_t width = view.cols / bags_.tables;
-  for (int64_t b = 0; b < view.rows; ++b)
-    for (int64_t k = 0; k < view.cols; ++k) {
-      const int32_t* offsets = bags_.offsets[k / width];
-      const int32_t length = offsets[b + 1] - offsets[b];
-      view.i32()[b * view.stride + k] = length ? offsets[b] + static_cast<int32_t>(random() % static_cast<uint32_t>(length)) : -1;
+void OpFixture::fill_positions(const Input& input, const View& view) {
+  std::vector<std::pair<int64_t, int64_t>> parts = input.parts;
+  for (int64_t bag = 0; input.parts.empty() && bag < bags_.tables; ++bag) parts.push_back({bag, view.cols / bags_.tables});
+  for (int64_t b = 0; b < view.rows; ++b) {
+    int32_t* winner = view.i32() + b * view.stride;
+    for (const auto& part : parts) {
+      const int32_t* offsets = bags_.offsets[part.first];
+      const auto length = static_cast<uint32_t>(offsets[b + 1] - offsets[b]);
+      for (int64_t k = 0; k < part.second; ++k) *winner++ = length ? offsets[b] + static_cast<int32_t>(random() % length) : -1;
     }
+  }
 }
 
 // Overwrites what backward must not read; returns what was there.

@@ -39,7 +39,7 @@ class OpFixture {
   void prune();
   void predict(Pool* pool);
   void fill_bags(const Input& input, size_t at);
-  void fill_positions(const View& view);
+  void fill_positions(const Input& input, const View& view);
   void fill_matrix(const Input& input, const View& view);
   uint32_t random();
   float uniform(float lo, float hi);

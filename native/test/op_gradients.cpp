@@ -91,35 +91,22 @@ std::vector<float> flat(const View& view) {
 // The gradient of tables, as plain SGD with rate -1 adds it to tables of zeros.
 void add_sparse(OpFixture& fixture, const OpCase& c, const SparseUpdate& update, std::vector<Tensor>& tensors) {
   OpRunner& runner = fixture.runner();
-  std::vector<std::string> names;
-  std::vector<double> rows;
-  for (const int p : update.params) {
-    names.push_back(runner.op().params[static_cast<size_t>(p)].name);
-    rows.push_back(static_cast<double>(runner.op().params[static_cast<size_t>(p)].dims[0]));
-  }
-  const auto width = static_cast<double>(update.width);
-  Attrs attrs{{"rule", std::string("sgd")}, {"names", names}, {"rows", rows}, {"width", width}, {"mode", update.mode}};
-  if (update.per_lookup) attrs.set("per_lookup", true);
-  std::vector<std::string> scales;
-  for (const int p : update.scale_params) scales.push_back(runner.op().params[static_cast<size_t>(p)].name);
-  attrs.set("scale_names", scales);
-  const bool max = update.mode == "max" && !update.per_lookup;
-  MakeArgs args{nullptr, "update", attrs, {value_spec(c.inputs[0]), runner.op().outputs[0]}, Isa::scalar};
-  if (update.per_lookup) args.inputs[1] = {kPerLookup, 1};
-  if (max) args.inputs.push_back(runner.op().saved[0]);
-
+  MakeArgs args = sparse_update_args(runner.op(), update, value_spec(c.inputs[0]), {{"rule", std::string("sgd")}});
+  args.name = "update";
+  const size_t scales = update.scale_params.size();
   OpRunner sgd("embedding_update", args, runner.batch());
-  const int64_t lookups = fixture.bags()->total_lookups(runner.batch());
+  const int64_t lookups = fixture.bags()->total_lookups(runner.batch()), cols = runner.op().dlookup_cols;
+  const bool per_lookup = update.gradient == SparseUpdate::per_lookup;
   sgd.bind_bags(0, *fixture.bags());
-  sgd.bind(Slot::in, 1, update.per_lookup ? View{runner.dlookup(), DType::f32, lookups, 1, 1} : runner.view(Slot::dout, 0));
-  if (max) sgd.bind(Slot::in, 2, runner.view(Slot::saved, 0));
-  for (size_t t = 0; t < scales.size(); ++t)
-    sgd.bind(Slot::params, scales.size() + t, runner.view(Slot::params, static_cast<size_t>(update.scale_params[t])));
+  sgd.bind(Slot::in, 1, per_lookup ? View{runner.dlookup(), DType::f32, lookups, cols, cols} : runner.view(Slot::dout, 0));
+  if (update.reads_positions()) sgd.bind(Slot::in, 2, runner.view(Slot::saved, 0));
+  for (size_t t = 0; t < scales; ++t)
+    sgd.bind(Slot::params, scales + t, runner.view(Slot::params, static_cast<size_t>(update.scale_params[t])));
   sgd.set_step(-1, 1);
   sgd.forward();
   for (size_t t = 0; t < update.params.size(); ++t) {
     const View& table = runner.view(Slot::params, static_cast<size_t>(update.params[t]));
-    tensors.push_back({names[t], table.f32(), table.rows, table.cols, table.stride, flat(sgd.view(Slot::params, t))});
+    tensors.push_back({runner.op().params[static_cast<size_t>(update.params[t])].name, table.f32(), table.rows, table.cols, table.stride, flat(sgd.view(Slot::params, t))});
   }
 }
 

@@ -25,38 +25,28 @@ class EmbeddingBag : public Op {
  public:
   explicit EmbeddingBag(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
     args.expect_inputs(1);
-    const TableOptions options = table_options(args, 0);
+    options_ = table_options(args, 0);
     const std::string row_weights = args.attrs.text(args.op, "row_weights", "");
-    tables_ = args.bags(0).tables;
-    width_ = options.width;
-    pooling_ = options.pooling;
-    mode_ = args.attrs.text(args.op, "mode", "sum");
     row_weights_ = !row_weights.empty();
-    if (row_weights_ && pooling_ != Pooling::sum)
+    if (row_weights_ && (options_.any(Pooling::mean) || options_.any(Pooling::max)))
       fail(Code::argument, "[%s] row_weights: learned row weights go with mode sum only, received mode %s", args.op,
-           mode_.c_str());
-    declare(args.name, options.rows, row_weights);
+           options_.any(Pooling::max) ? "max" : "mean");
+    declare(args, row_weights);
   }
 
-  size_t scratch_bytes(const Run&) const override { return TableTasks::bytes(tables_); }
+  size_t scratch_bytes(const Run&) const override { return TableTasks::bytes(columns()); }
 
   // The gradient of the per-sample weights that these bags have, or of the learned row weights.
   bool wants_dlookup(const Run& run) const override {
-    if (row_weights_) return true;
-    return pooling_ == Pooling::sum && run.in && run.in[0].bags && run.in[0].bags->weights;
+    return row_weights_ || (run.in && run.in[0].bags && run.in[0].bags->weights && options_.any(Pooling::sum));
   }
 
   void forward(const Run& run) const override {
-    const Bags& bags = *run.in[0].bags;
-    if (bags.weights && row_weights_)
-      fail(Code::argument, "[embedding_bag] weights: the lookups have learned row weights already");
-    if (bags.weights && pooling_ != Pooling::sum)
-      fail(Code::argument, "[embedding_bag] weights: per-sample weights go with mode sum only, received mode %s",
-           mode_.c_str());
-    each_chunk(run, [&](int64_t t, Range range) {
-      EmbeddingBagForward a{run.out[0].f32() + t * width_, run.out[0].stride, nullptr, 0, table(run, t)};
-      if (pooling_ == Pooling::max) {
-        a.positions = run.saved[0].i32() + t * width_;
+    check_weights(*run.in[0].bags);
+    each_chunk(run, [&](const TableColumn& column, Range range) {
+      EmbeddingBagForward a{run.out[0].f32() + column.at, run.out[0].stride, nullptr, 0, table(run, column)};
+      if (column.pooling == Pooling::max) {
+        a.positions = run.saved[0].i32() + column.positions_at;
         a.positions_stride = run.saved[0].stride;
       }
       kernels_.forward(a, range);
@@ -65,76 +55,124 @@ class EmbeddingBag : public Op {
 
   void backward(const Run& run) const override {
     if (!run.dlookup || !run.dout[0]) return;
-    if (pooling_ != Pooling::sum)
-      fail(Code::argument, "[embedding_bag] dlookup: lookups have weights in mode sum only");
     const View& dout = run.dout[0];
-    each_chunk(run, [&](int64_t t, Range range) {
+    const Bags& bags = *run.in[0].bags;
+    zero_without_weights(run);
+    each_chunk(run, [&](const TableColumn& column, Range range) {
+      if (column.pooling != Pooling::sum) return;
       float* dlookup = run.dlookup;
-      for (int64_t s = 0; s < t; ++s) dlookup += run.in[0].bags->lookups(s, run.batch);
-      kernels_.backward({dlookup, dout.f32() + t * width_, dout.stride, table(run, t)}, range);
+      for (int64_t bag = 0; bag < column.bag; ++bag) dlookup += bags.lookups(bag, run.batch);
+      kernels_.backward({dlookup, dout.f32() + column.at, dout.stride, table(run, column)}, range);
     });
   }
 
   Cost cost(const Run& run, bool backward) const override {
-    const auto lookups = static_cast<double>(run.in[0].bags->total_lookups(run.batch)), e = static_cast<double>(width_);
-    const double out = 4 * static_cast<double>(run.batch * tables_) * e;
-    if (backward) return wants_dlookup(run) ? Cost{lookups * e * 2, lookups * (4 * e + 8) + out} : Cost{};
-    return {lookups * e, lookups * (4 * e + 4) + out * (pooling_ == Pooling::max ? 2 : 1)};
+    const Bags& bags = *run.in[0].bags;
+    if (backward && !wants_dlookup(run)) return {};
+    Cost cost{0, 4 * static_cast<double>(run.batch) * static_cast<double>(options_.cols + (backward ? 0 : options_.positions_cols))};
+    for (const TableColumn& column : options_.columns) {
+      const auto lookups = static_cast<double>(bags.lookups(column.bag, run.batch)), e = static_cast<double>(column.width);
+      cost.flops += lookups * e * (backward ? 2 : 1);
+      cost.bytes += lookups * (4 * e + (backward ? 8 : 4));
+    }
+    return cost;
   }
 
  private:
+  int64_t columns() const { return static_cast<int64_t>(options_.columns.size()); }
+
   // The tables, then their row weights; the tables are updated first, with the row weights of this step's forward pass.
-  void declare(const std::string& name, const std::vector<int64_t>& rows, const std::string& row_weights) {
-    SparseUpdate weights{{}, width_, mode_, false, {}}, scales{{}, 1, "sum", true, {}};
-    for (int64_t t = 0; t < tables_; ++t) {
-      const double bound = std::sqrt(1.0 / static_cast<double>(rows[t]));
+  void declare(const MakeArgs& args, const std::string& row_weights) {
+    SparseUpdate weights, scales;
+    for (int64_t t = 0; t < options_.tables(); ++t) {
+      const int64_t rows = options_.rows[static_cast<size_t>(t)], width = options_.widths[static_cast<size_t>(t)];
+      const double bound = std::sqrt(1.0 / static_cast<double>(rows));
+      const Init init = args.attrs.init(args.op, {Init::uniform, -bound, bound});
       weights.params.push_back(static_cast<int>(params.size()));
-      const Init init{Init::uniform, -bound, bound};
-      params.push_back({name + "." + std::to_string(t) + ".weight", {rows[t], width_}, init, true});
+      params.push_back({args.name + "." + std::to_string(t) + ".weight", {rows, width}, init, true});
     }
-    for (int64_t t = 0; row_weights_ && t < tables_; ++t) {
+    for (int64_t t = 0; row_weights_ && t < options_.tables(); ++t) {
       scales.params.push_back(static_cast<int>(params.size()));
-      params.push_back({row_weights + "." + std::to_string(t), {rows[t]}, {Init::ones}, true});
+      params.push_back({row_weights + "." + std::to_string(t), {options_.rows[static_cast<size_t>(t)]}, {Init::ones}, true});
     }
+    weights.widths = options_.widths;
+    for (const TableColumn& column : options_.columns) {
+      weights.columns.push_back(column.bag);
+      weights.tables.push_back(column.table);
+      weights.modes.push_back(column.pooling == Pooling::sum ? "sum" : column.pooling == Pooling::mean ? "mean" : "max");
+    }
+    scales.columns = weights.columns;
+    scales.tables = weights.tables;
+    scales.modes = weights.modes;
+    scales.widths.assign(weights.widths.size(), 1);
+    scales.gradient = SparseUpdate::per_lookup;
     weights.scale_params = scales.params;
     sparse_updates.push_back(std::move(weights));
     if (row_weights_) sparse_updates.push_back(std::move(scales));
-    outputs = {{kPerExample, tables_ * width_}};
-    if (pooling_ == Pooling::max) saved = {{kPerExample, tables_ * width_, 0, DType::i32}};
+    outputs = {{kPerExample, options_.cols}};
+    if (options_.positions_cols) saved = {{kPerExample, options_.positions_cols, 0, DType::i32}};
+    bag_rows = options_.bag_rows(args.bags(0).tables);
     backward_reads_outputs = false;
   }
 
-  EmbeddingBagTable table(const Run& run, int64_t t) const {
-    const Bags& bags = *run.in[0].bags;
-    const View& weight = run.params[t];
-    return {weight.f32(),
-            weight.stride,
-            width_,
-            bags.offsets[t],
-            bags.indices[t],
-            bags.weights ? bags.weights[t] : nullptr,
-            row_weights_ ? run.params[tables_ + t].f32() : nullptr,
-            bags.lookups(t, run.batch),
-            pooling_};
+  void check_weights(const Bags& bags) const {
+    if (!bags.weights) return;
+    for (const TableColumn& column : options_.columns) {
+      if (!bags.weights[column.bag]) continue;
+      if (row_weights_) fail(Code::argument, "[embedding_bag] weights: the lookups have learned row weights already");
+      if (column.pooling != Pooling::sum)
+        fail(Code::argument, "[embedding_bag] weights: per-sample weights go with mode sum only, received mode %s",
+             column.pooling == Pooling::max ? "max" : "mean");
+    }
   }
 
-  // kernel(table, range of bags). Bags and lookups both count, so that long bags are spread as well as many bags.
+  // Lookups that no column of mode sum reads.
+  void zero_without_weights(const Run& run) const {
+    const Bags& bags = *run.in[0].bags;
+    std::vector<bool> read(static_cast<size_t>(bags.tables));
+    for (const TableColumn& column : options_.columns) read[static_cast<size_t>(column.bag)] = column.pooling == Pooling::sum;
+    float* dlookup = run.dlookup;
+    for (int64_t bag = 0; bag < bags.tables; ++bag) {
+      const int64_t lookups = bags.lookups(bag, run.batch);
+      if (!read[static_cast<size_t>(bag)]) std::fill_n(dlookup, lookups, 0.0f);
+      dlookup += lookups;
+    }
+  }
+
+  EmbeddingBagTable table(const Run& run, const TableColumn& column) const {
+    const Bags& bags = *run.in[0].bags;
+    const View& weight = run.params[column.table];
+    return {weight.f32(),
+            weight.stride,
+            column.width,
+            bags.offsets[column.bag],
+            bags.indices[column.bag],
+            bags.weights ? bags.weights[column.bag] : nullptr,
+            row_weights_ ? run.params[options_.tables() + column.table].f32() : nullptr,
+            bags.lookups(column.bag, run.batch),
+            column.pooling};
+  }
+
+  // kernel(column, range of bags). Bags and lookups both count, so that long bags are spread as well as many bags.
   template <class F>
   void each_chunk(const Run& run, F&& kernel) const {
     const Bags& bags = *run.in[0].bags;
-    TableTasks tasks{static_cast<int64_t*>(run.scratch), tables_};
-    tasks.fill([&](int64_t t) {
-      const int64_t floats = (bags.lookups(t, run.batch) + run.batch) * (width_ + kLineFloats);
+    TableTasks tasks{static_cast<int64_t*>(run.scratch), columns()};
+    double ns = 0;
+    tasks.fill([&](int64_t c) {
+      const TableColumn& column = options_.columns[static_cast<size_t>(c)];
+      const int64_t lookups = bags.lookups(column.bag, run.batch);
+      const int64_t floats = (lookups + run.batch) * (column.width + kLineFloats);
+      ns += static_cast<double>(lookups) * (4 + 0.2 * static_cast<double>(column.width)) + static_cast<double>(run.batch) * 4;
       return std::min(run.batch, (floats + kChunkFloats - 1) / kChunkFloats);
     });
-    const double ns = static_cast<double>(bags.total_lookups(run.batch)) * (4 + 0.2 * static_cast<double>(width_)) +
-                      static_cast<double>(run.batch * tables_) * 4;
     for_chunks(run.pool, tasks.total(), ns, [&](int64_t i) {
-      const int64_t t = tasks.table_of(i);
-      const int32_t* offsets = bags.offsets[t];
-      const Range cut = chunk_range(bags.lookups(t, run.batch) + run.batch, tasks.chunks_of(t), i - tasks.first[t]);
+      const int64_t c = tasks.table_of(i);
+      const TableColumn& column = options_.columns[static_cast<size_t>(c)];
+      const int32_t* offsets = bags.offsets[column.bag];
+      const Range cut = chunk_range(bags.lookups(column.bag, run.batch) + run.batch, tasks.chunks_of(c), i - tasks.first[c]);
       const Range range = {first_bag(offsets, run.batch, cut.begin), first_bag(offsets, run.batch, cut.end)};
-      if (range.begin < range.end) kernel(t, range);
+      if (range.begin < range.end) kernel(column, range);
     });
   }
 
@@ -152,9 +190,7 @@ class EmbeddingBag : public Op {
   }
 
   const EmbeddingBagKernels& kernels_;
-  int64_t width_, tables_;
-  Pooling pooling_;
-  std::string mode_;
+  TableOptions options_;
   bool row_weights_;
 };
 

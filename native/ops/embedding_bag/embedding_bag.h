@@ -1,4 +1,5 @@
-// Pooled embedding rows per example, T tables side by side. One table (t is left out):
+// Pooled embedding rows per example, one part of the output for each column of bags, side by side; table_options.h says
+// which columns, which table each looks up, how wide it is and how it is pooled. One column:
 //   bag b = lookups i in [offsets[b], offsets[b+1]),  r_i = weight[indices[i], :]
 //   sum   out[b,:] = sum of s_i r_i over the bag,  s_i = weights[i] (per-sample), or row_weights[indices[i]], or 1
 //   mean  out[b,:] = sum of r_i / number of lookups of the bag
@@ -7,7 +8,10 @@
 //   weight      [R,E] f32, rows may lie further apart
 //   indices     [L]   i32 in [0,R), offsets [B+1] i32, never decreasing, from 0 to L; checked in binding/, not here
 //   weights     [L]   f32 or null; row_weights [R] f32 or null; at most one of them, and only with sum
-//   out         [B,E] f32, the table's columns of [B,T*E]; positions the same of i32
+//   out         [B,E] f32, the column's part of [B, sum of E over the columns]; positions [B,E] i32, the column's part of
+//               [B, sum of E over the max columns]
+// Columns of one table share it. Parameters: <name>.<t>.weight [R,E] of table t, with row_weights <row_weights>.<t> [R];
+// uniform in +-sqrt(1/R) unless init says otherwise.
 // Backward, for sum: dlookup[i] = <dout[b,:], r_i>, the gradient of s_i. Gradients of the rows themselves are made and
 // spent at once by embedding_update.
 #pragma once

@@ -40,12 +40,13 @@ class Carver {
 };
 
 struct Scratch {
-  LookupSort* sorts;   // [T]
-  TableTasks slices;   // of the tables of several slices
+  UpdateColumn* columns;  // [K], those of a table side by side
+  LookupSort* sorts;      // [T]
+  TableTasks slices;      // of the tables of several slices
   TableTasks chunks;
-  float* gradients;    // [chunks][gradient_stride]
+  float* gradients;       // [chunks][gradient_stride]
   int64_t gradient_stride;
-  int passes;          // of the table of several slices that has most
+  int passes;             // of the table of several slices that has most
   size_t bytes;
 };
 
@@ -53,30 +54,30 @@ class EmbeddingUpdate : public Op {
  public:
   explicit EmbeddingUpdate(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), rule_(args, Rule::tables) {
     per_lookup_ = args.attrs.flag(args.op, "per_lookup", false);
-    args.expect_inputs(args.attrs.text(args.op, "mode", "sum") == "max" ? 3 : 2);
-    TableOptions options = table_options(args, per_lookup_ ? 1 : 0);
-    rows_ = std::move(options.rows);
-    width_ = options.width;
-    pooling_ = options.pooling;
-    if (per_lookup_ && (width_ != 1 || pooling_ != Pooling::sum))
-      fail(Code::argument, "[%s] per_lookup: a number per lookup goes with width 1 and mode sum", args.op);
+    shared_gradient_ = args.attrs.flag(args.op, "shared_gradient", false);
+    if (args.inputs.empty()) args.expect_inputs(2);
+    options_ = table_options(args, per_lookup_ ? 1 : 0);
+    args.expect_inputs(options_.any(Pooling::max) ? 3 : 2);
+    std::stable_sort(options_.columns.begin(), options_.columns.end(),
+                     [](const TableColumn& a, const TableColumn& b) { return a.table < b.table; });
     check_inputs(args);
     declare(args);
+    bag_rows = options_.bag_rows(args.bags(0).tables);
     differentiable = false;
   }
 
   size_t scratch_bytes(const Run& run) const override { return lay_out(run, nullptr).bytes; }
 
   void forward(const Run& run) const override {
-    const Bags& bags = *run.in[0].bags;
-    if (!run.in[1].view) return;
-    if (bags.weights && !per_lookup_ && (pooling_ != Pooling::sum || scaled_))
-      fail(Code::argument, "[embedding_update] weights: per-sample weights go with mode sum and no scales only");
+    const View& dout = run.in[1].view;
+    if (!dout) return;
+    check_run(run);
     const RuleStep step = rule_.at(run.lr, run.step);
     const Scratch scratch = lay_out(run, run.scratch);
     sort(run, scratch);
-    const double lookup_ns = 8 + 0.3 * static_cast<double>(width_);
-    const double ns = static_cast<double>(bags.total_lookups(run.batch)) * lookup_ns;
+    double ns = 0;
+    for (int64_t t = 0; t < options_.tables(); ++t)
+      ns += static_cast<double>(scratch.sorts[t].lookups) * (8 + 0.3 * static_cast<double>(width(t)));
     for_chunks(run.pool, scratch.chunks.total(), ns, [&](int64_t i) {
       const int64_t t = scratch.chunks.table_of(i);
       const EmbeddingUpdateArgs a = table(run, scratch.sorts[t], t, step);
@@ -86,17 +87,32 @@ class EmbeddingUpdate : public Op {
   }
 
   Cost cost(const Run& run, bool) const override {
-    const auto lookups = static_cast<double>(run.in[0].bags->total_lookups(run.batch)), e = static_cast<double>(width_);
-    double states = 0;
-    for (const RuleState& state : rule_.states) states += state.per_row ? 1 : e;
-    return {lookups * e * 3, lookups * 4 * (1 + 3 * e + 2 * states)};
+    Cost cost;
+    for (const TableColumn& column : options_.columns) {
+      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag, run.batch));
+      const auto e = static_cast<double>(column.width);
+      double states = 0;
+      for (const RuleState& state : rule_.states) states += state.per_row ? 1 : e;
+      cost.flops += lookups * e * 3;
+      cost.bytes += lookups * 4 * (1 + 3 * e + 2 * states);
+    }
+    return cost;
   }
 
  private:
+  int64_t width(int64_t t) const { return options_.widths[static_cast<size_t>(t)]; }
+  int64_t rows(int64_t t) const { return options_.rows[static_cast<size_t>(t)]; }
+
   void check_inputs(const MakeArgs& args) const {
-    const int64_t columns = per_lookup_ ? 1 : args.bags(0).tables * width_;
-    args.matrix(1, columns);
-    if (pooling_ == Pooling::max && args.matrix(2, columns).dtype != DType::i32)
+    if (per_lookup_ && (options_.any(Pooling::mean) || options_.any(Pooling::max)))
+      fail(Code::argument, "[%s] per_lookup: gradients of lookups go with mode sum", args.op);
+    if (per_lookup_ && shared_gradient_)
+      fail(Code::argument, "[%s] shared_gradient: expected per_lookup or shared_gradient, received both", args.op);
+    for (const int64_t w : options_.widths)
+      if ((per_lookup_ || shared_gradient_) && w != options_.widths[0])
+        fail(Code::argument, "[%s] widths: all columns have one gradient, expected one width", args.op);
+    args.matrix(1, per_lookup_ || shared_gradient_ ? options_.widths[0] : options_.cols);
+    if (options_.positions_cols && args.matrix(2, options_.positions_cols).dtype != DType::i32)
       fail(Code::shape, "[%s] %s: input 2: expected positions of int32, received float32", args.op, args.name.c_str());
   }
 
@@ -104,51 +120,95 @@ class EmbeddingUpdate : public Op {
   void declare(const MakeArgs& args) {
     const std::vector<std::string> names = args.attrs.texts(args.op, "names");
     const std::vector<std::string> scales = args.attrs.texts(args.op, "scale_names");
-    if (names.size() != rows_.size())
-      fail(Code::shape, "[%s] names: expected %zu, received %zu", args.op, rows_.size(), names.size());
-    if (!scales.empty() && (scales.size() != rows_.size() || per_lookup_ || pooling_ != Pooling::sum))
-      fail(Code::argument, "[%s] scale_names: expected none, or %zu with mode sum, received %zu", args.op, rows_.size(),
+    const auto tables = static_cast<size_t>(options_.tables());
+    if (names.size() != tables)
+      fail(Code::shape, "[%s] names: expected %zu, received %zu", args.op, tables, names.size());
+    const bool sum_only = !options_.any(Pooling::mean) && !options_.any(Pooling::max);
+    if (!scales.empty() && (scales.size() != tables || per_lookup_ || !sum_only))
+      fail(Code::argument, "[%s] scale_names: expected none, or %zu with mode sum, received %zu", args.op, tables,
            scales.size());
     scaled_ = !scales.empty();
+    // Per lookup, tables of width 1 are vectors: learned row weights.
     const auto add = [&](size_t t, const std::string& name, bool per_row, const Init& init) {
-      std::vector<int64_t> dims = {rows_[t]};
-      if (!per_row) dims.push_back(width_);
+      std::vector<int64_t> dims = {options_.rows[t]};
+      if (!per_row) dims.push_back(options_.widths[t]);
       params.push_back({name, dims, init, true});
     };
-    for (size_t t = 0; t < rows_.size(); ++t) add(t, names[t], per_lookup_, {});
+    const bool vectors = per_lookup_ && options_.widths[0] == 1;
+    for (size_t t = 0; t < tables; ++t) add(t, names[t], vectors, {});
     for (size_t t = 0; t < scales.size(); ++t) add(t, scales[t], true, {Init::ones});
     for (const RuleState& state : rule_.states)
-      for (size_t t = 0; t < rows_.size(); ++t)
-        add(t, names[t] + "." + state.name, per_lookup_ || state.per_row, rule_.initial);
+      for (size_t t = 0; t < tables; ++t) add(t, names[t] + "." + state.name, vectors || state.per_row, rule_.initial);
   }
 
-  Scratch lay_out(const Run& run, void* memory) const {
+  void check_run(const Run& run) const {
     const Bags& bags = *run.in[0].bags;
-    const int64_t tables = bags.tables;
+    for (const TableColumn& column : options_.columns)
+      if (weights_of(bags, column) && (column.pooling != Pooling::sum || scaled_))
+        fail(Code::argument, "[embedding_update] weights: per-sample weights go with mode sum and no scales only");
+    for (int i = 1; i < (options_.positions_cols ? 3 : 2); ++i) {
+      const View& view = run.in[i].view;
+      if (view.rows * view.stride > int64_t{UINT32_MAX})
+        fail(Code::shape, "[embedding_update] input %d: expected at most 2^32 numbers, received %lld rows of %lld", i,
+             static_cast<long long>(view.rows), static_cast<long long>(view.stride));
+    }
+  }
+
+  const float* weights_of(const Bags& bags, const TableColumn& column) const {
+    return !per_lookup_ && bags.weights ? bags.weights[column.bag] : nullptr;
+  }
+
+  UpdateColumn column_of(const Run& run, const TableColumn& column, int64_t first) const {
+    const Bags& bags = *run.in[0].bags;
+    UpdateColumn c{};
+    c.offsets = bags.offsets[column.bag];
+    c.indices = bags.indices[column.bag];
+    c.weights = weights_of(bags, column);
+    c.lookups = bags.lookups(column.bag, run.batch);
+    c.first = first;
+    c.pooling = column.pooling;
+    c.per_lookup = per_lookup_;
+    c.gradient_stride = run.in[1].view.stride;
+    c.gradient = per_lookup_ ? before(bags, run.batch, column.bag) * c.gradient_stride : shared_gradient_ ? 0 : column.at;
+    if (column.pooling == Pooling::max) {
+      c.positions = column.positions_at;
+      c.positions_stride = run.in[2].view.stride;
+    }
+    return c;
+  }
+
+  // `memory` null: only measures.
+  Scratch lay_out(const Run& run, void* memory) const {
+    const int64_t tables = options_.tables(), columns = static_cast<int64_t>(options_.columns.size());
     Carver carver(memory);
     Scratch s{};
+    s.columns = carver.take<UpdateColumn>(columns);
     s.sorts = carver.take<LookupSort>(tables);
     s.slices = {carver.take<int64_t>(tables + 1), tables};
     s.chunks = {carver.take<int64_t>(tables + 1), tables};
-    int64_t chunks = 0;
-    for (int64_t t = 0; t < tables; ++t) {
+    int64_t chunks = 0, widest = 0;
+    for (int64_t t = 0, c = 0; t < tables; ++t) {
       LookupSort sort;
-      sort.offsets = bags.offsets[t];
-      sort.indices = bags.indices[t];
+      bool by_lookup = false;
+      sort.columns = s.columns + c;
       sort.batch = run.batch;
-      sort.lookups = bags.lookups(t, run.batch);
-      const bool weighted = !per_lookup_ && bags.weights && bags.weights[t];
-      const bool by_position = weighted || pooling_ == Pooling::max;
-      sort.by_bag = !per_lookup_ && !by_position;
-      sort.plan(rows_[static_cast<size_t>(t)]);
-      if (by_position) sort.bag_of = carver.take<int32_t>(sort.lookups);
+      for (; c < columns && options_.columns[static_cast<size_t>(c)].table == t; ++c) {
+        const UpdateColumn column = column_of(run, options_.columns[static_cast<size_t>(c)], sort.lookups);
+        by_lookup |= column.weights || column.pooling != Pooling::sum;
+        sort.lookups += column.lookups;
+        ++sort.column_count;
+        if (memory) s.columns[c] = column;
+      }
+      sort.plan(rows(t));
+      if (by_lookup) sort.sources = carver.take<LookupSource>(sort.lookups);
       for (auto& keys : sort.keys) keys = carver.take<uint64_t>(sort.lookups);
       sort.counts = carver.take<uint32_t>(sort.slices * sort.buckets());
       if (sort.slices > 1) s.passes = std::max(s.passes, sort.passes);
       if (memory) s.sorts[t] = sort;
       chunks += chunks_of(sort.lookups);
+      widest = std::max(widest, width(t));
     }
-    s.gradient_stride = (width_ + kGradientFloats - 1) / kGradientFloats * kGradientFloats;
+    s.gradient_stride = (widest + kGradientFloats - 1) / kGradientFloats * kGradientFloats;
     s.gradients = carver.take<float>(chunks * s.gradient_stride);
     s.bytes = carver.used();
     if (!memory) return s;
@@ -161,8 +221,8 @@ class EmbeddingUpdate : public Op {
 
   // Tables of one slice in one go each, then the others together, pass by pass.
   void sort(const Run& run, const Scratch& s) const {
-    const int64_t tables = run.in[0].bags->tables;
-    const double ns = kSortNs * static_cast<double>(run.in[0].bags->total_lookups(run.batch));
+    const int64_t tables = options_.tables();
+    const double ns = kSortNs * static_cast<double>(options_.lookups(*run.in[0].bags, run.batch));
     for_chunks(run.pool, tables, ns, [&](int64_t t) {
       if (s.sorts[t].slices == 1) s.sorts[t].run();
     });
@@ -182,46 +242,39 @@ class EmbeddingUpdate : public Op {
   }
 
   EmbeddingUpdateArgs table(const Run& run, const LookupSort& sort, int64_t t, const RuleStep& step) const {
-    const Bags& bags = *run.in[0].bags;
+    const int64_t tables = options_.tables();
     EmbeddingUpdateArgs a{};
     a.weight = run.params[t].f32();
-    a.weight_stride = per_lookup_ ? 1 : run.params[t].stride;
-    a.width = width_;
+    a.weight_stride = row_stride(run.params[t]);
+    a.width = width(t);
     for (size_t i = 0; i < rule_.states.size(); ++i) {
-      const View& state = run.params[static_cast<int64_t>(i + 1 + scaled_) * bags.tables + t];
+      const View& state = run.params[static_cast<int64_t>(i + 1 + scaled_) * tables + t];
       a.state[i] = state.f32();
-      a.state_stride[i] = per_lookup_ || rule_.states[i].per_row ? 1 : state.stride;
+      a.state_stride[i] = row_stride(state);
     }
     a.keys = sort.sorted();
+    a.sources = sort.sources;
     a.lookups = sort.lookups;
-    const View& dout = run.in[1].view;
-    a.dout_stride = dout.stride;
-    a.dout = dout.f32() + (per_lookup_ ? before(bags, run.batch, t) * dout.stride : t * width_);
-    a.offsets = sort.offsets;
-    a.bag_of = sort.bag_of;
-    if (sort.bag_of && bags.weights) a.weights = bags.weights[t];
-    if (scaled_) a.row_weights = run.params[bags.tables + t].f32();
-    if (pooling_ == Pooling::max) {
-      a.positions = run.in[2].view.i32() + t * width_;
-      a.positions_stride = run.in[2].view.stride;
-    }
-    a.pooling = pooling_;
+    a.dout = run.in[1].view.f32();
+    if (scaled_) a.row_weights = run.params[tables + t].f32();
+    if (options_.positions_cols) a.positions = run.in[2].view.i32();
     a.rule = step;
     return a;
   }
 
-  static int64_t before(const Bags& bags, int64_t batch, int64_t table) {
+  // A vector is a View of one row.
+  static int64_t row_stride(const View& view) { return view.rows == 1 && view.cols > 1 ? 1 : view.stride; }
+
+  static int64_t before(const Bags& bags, int64_t batch, int64_t bag) {
     int64_t lookups = 0;
-    for (int64_t t = 0; t < table; ++t) lookups += bags.lookups(t, batch);
+    for (int64_t b = 0; b < bag; ++b) lookups += bags.lookups(b, batch);
     return lookups;
   }
 
   const EmbeddingUpdateKernels& kernels_;
   Rule rule_;
-  Pooling pooling_;
-  bool per_lookup_, scaled_ = false;
-  std::vector<int64_t> rows_;
-  int64_t width_;
+  TableOptions options_;
+  bool per_lookup_, shared_gradient_, scaled_ = false;
 };
 
 }  // namespace

@@ -5,8 +5,8 @@ constexpr int64_t kLineFloats = 16;
 
 DLRM_INLINE int64_t row_of(uint64_t key) { return static_cast<int64_t>(key >> 32); }
 DLRM_INLINE int64_t source_of(uint64_t key) { return static_cast<int64_t>(key & 0xffffffffu); }
-DLRM_INLINE int64_t bag_of(const EmbeddingUpdateArgs& a, uint64_t key) {
-  return a.bag_of ? a.bag_of[source_of(key)] : source_of(key);
+DLRM_INLINE const float* dout_of(const EmbeddingUpdateArgs& a, uint64_t key) {
+  return a.dout + (a.sources ? a.sources[source_of(key)].gradient : source_of(key));
 }
 
 DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
@@ -22,16 +22,15 @@ DLRM_INLINE int64_t prefetch_distance(int64_t width) {
 
 DLRM_INLINE void prefetch_key(const EmbeddingUpdateArgs& a, int64_t i, int64_t width) {
   const int64_t row = row_of(a.keys[i]);
-  prefetch_floats(a.dout + bag_of(a, a.keys[i]) * a.dout_stride, width);
+  prefetch_floats(dout_of(a, a.keys[i]), width);
   if (row == row_of(a.keys[i - 1])) return;
   prefetch_floats(a.weight + row * a.weight_stride, width);
   for (int s = 0; s < 2; ++s)
     if (a.state[s]) prefetch_floats(a.state[s] + row * a.state_stride[s], a.state_stride[s] == 1 ? 1 : width);
 }
 
-DLRM_INLINE float scale_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t bag) {
-  if (a.pooling == Pooling::mean) return 1.0f / static_cast<float>(a.offsets[bag + 1] - a.offsets[bag]);
-  if (a.weights) return a.weights[source_of(key)];
+DLRM_INLINE float scale_of(const EmbeddingUpdateArgs& a, uint64_t key) {
+  if (a.sources) return a.sources[source_of(key)].scale;
   return a.row_weights ? a.row_weights[row_of(key)] : 1.0f;
 }
 
@@ -59,14 +58,13 @@ DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begi
                                       int64_t width) {
   for (int64_t i = begin; i < end; ++i) {
     const uint64_t key = a.keys[i];
-    const int64_t bag = bag_of(a, key);
-    const float* dout = a.dout + bag * a.dout_stride;
-    if (a.pooling == Pooling::max) {
-      const int32_t* positions = a.positions + bag * a.positions_stride;
-      add_won(sum, i == begin, static_cast<int32_t>(source_of(key)), dout, positions, width);
+    const float* dout = dout_of(a, key);
+    if (a.sources && a.sources[source_of(key)].lookup >= 0) {
+      const LookupSource& source = a.sources[source_of(key)];
+      add_won(sum, i == begin, source.lookup, dout, a.positions + source.positions, width);
       continue;
     }
-    const float scale = scale_of(a, key, bag);
+    const float scale = scale_of(a, key);
     if (end - begin == 1 && scale == 1) return dout;
     if (i == begin)
       add_scaled<true>(sum, scale, dout, width);

@@ -18,6 +18,28 @@ int bit_width(int64_t n) {
   return bits;
 }
 
+// fn(column, range): the parts of the columns that `range` of the table's lookups consists of.
+template <class F>
+void each_column(const LookupSort& sort, Range range, F&& fn) {
+  for (int64_t c = 0; c < sort.column_count; ++c) {
+    const UpdateColumn& column = sort.columns[c];
+    const int64_t begin = std::max<int64_t>(range.begin - column.first, 0);
+    const int64_t end = std::min(range.end - column.first, column.lookups);
+    if (begin < end) fn(column, Range{begin, end});
+  }
+}
+
+LookupSource source_of(const UpdateColumn& column, int64_t bag, int64_t i) {
+  LookupSource source{static_cast<uint32_t>(column.gradient_of(bag, i)), 0, 1, -1};
+  if (column.pooling == Pooling::max) {
+    source.positions = static_cast<uint32_t>(column.positions + bag * column.positions_stride);
+    source.lookup = static_cast<int32_t>(i);
+  } else {
+    source.scale = column.scale_of(bag, i);
+  }
+  return source;
+}
+
 }  // namespace
 
 void LookupSort::plan(int64_t rows) {
@@ -34,7 +56,9 @@ void LookupSort::count(int pass, int64_t slice) const {
   std::memset(counts, 0, static_cast<size_t>(buckets()) * sizeof(uint32_t));
   const uint32_t mask = static_cast<uint32_t>(buckets() - 1);
   if (pass == 0) {
-    for (int64_t i = range.begin; i < range.end; ++i) ++counts[static_cast<uint32_t>(indices[i]) & mask];
+    each_column(*this, range, [&](const UpdateColumn& column, Range part) {
+      for (int64_t i = part.begin; i < part.end; ++i) ++counts[static_cast<uint32_t>(column.indices[i]) & mask];
+    });
   } else {
     const uint64_t* from = keys[(pass - 1) & 1];
     const int shift = 32 + pass * digit_bits;
@@ -68,13 +92,17 @@ void LookupSort::scatter(int pass, int64_t slice) const {
       to[places[static_cast<uint32_t>(from[i] >> shift) & mask]++] = from[i];
     return;
   }
-  int64_t bag = std::upper_bound(offsets, offsets + batch + 1, range.begin) - offsets - 1;
-  for (int64_t i = range.begin; i < range.end; ++i) {
-    while (i >= offsets[bag + 1]) ++bag;
-    if (bag_of) bag_of[i] = static_cast<int32_t>(bag);
-    const uint32_t row = static_cast<uint32_t>(indices[i]);
-    to[places[row & mask]++] = static_cast<uint64_t>(row) << 32 | static_cast<uint32_t>(by_bag ? bag : i);
-  }
+  each_column(*this, range, [&](const UpdateColumn& column, Range part) {
+    const int32_t* offsets = column.offsets;
+    int64_t bag = std::upper_bound(offsets, offsets + batch + 1, part.begin) - offsets - 1;
+    for (int64_t i = part.begin; i < part.end; ++i) {
+      while (i >= offsets[bag + 1]) ++bag;
+      if (sources) sources[column.first + i] = source_of(column, bag, i);
+      const uint32_t row = static_cast<uint32_t>(column.indices[i]);
+      const int64_t source = sources ? column.first + i : column.gradient_of(bag, i);
+      to[places[row & mask]++] = static_cast<uint64_t>(row) << 32 | static_cast<uint32_t>(source);
+    }
+  });
 }
 
 void LookupSort::run() const {

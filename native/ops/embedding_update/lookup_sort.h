@@ -1,18 +1,46 @@
 // Sorts the lookups of one table by row, keeping their order within a row: counting sorts of the row number's digits,
 // least significant first. Each pass is cut into slices of the lookups that count and scatter independently, so that
 // one giant table feeds all threads, whatever its rows are. All memory is the caller's.
-//   key   row << 32 | source, source = number of the bag or of the lookup
+//   lookups   of all columns of the table, column after column
+//   key       row << 32 | source; source: where dout has the lookup's gradient, or, with sources, the lookup's number
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/embedding_bag/embedding_bag.h"
+
 namespace dlrm {
 
+// The lookups of one column, and where their gradients are.
+struct UpdateColumn {
+  const int32_t *offsets, *indices;
+  const float* weights;  // [L] or null
+  int64_t lookups, first;  // L; number of its first lookup among the table's
+  Pooling pooling;
+  bool per_lookup;       // every lookup has a gradient of its own, else every bag
+  int64_t gradient, gradient_stride;    // floats from dout to that of the first, and from each to the next
+  int64_t positions, positions_stride;  // max: the same of the positions
+
+  int64_t gradient_of(int64_t bag, int64_t i) const { return gradient + (per_lookup ? i : bag) * gradient_stride; }
+  // The factor s_i of lookup i of a sum or mean; learned row weights aside.
+  float scale_of(int64_t bag, int64_t i) const {
+    if (pooling == Pooling::mean) return 1.0f / static_cast<float>(offsets[bag + 1] - offsets[bag]);
+    return weights ? weights[i] : 1.0f;
+  }
+};
+
+// What the keys lead to where a lookup needs more than a place in dout.
+struct LookupSource {
+  uint32_t gradient, positions;  // floats from dout, integers from the positions
+  float scale;
+  int32_t lookup;  // max: number of the lookup in its column, the one the positions use; else -1
+};
+
 struct LookupSort {
-  const int32_t *offsets = nullptr, *indices = nullptr;
-  int64_t batch = 0, lookups = 0;
-  bool by_bag = true;         // source is the bag, else the lookup
-  int32_t* bag_of = nullptr;  // null, or [lookups]: the bag of each lookup, to be written
+  const UpdateColumn* columns = nullptr;
+  int64_t column_count = 0, batch = 0;
+  int64_t lookups = 0;              // of all columns
+  LookupSource* sources = nullptr;  // null, or [lookups], to be written
 
   int digit_bits = 0, passes = 0;
   int64_t slices = 0;

@@ -11,14 +11,14 @@ namespace {
 
 int64_t row_of(uint64_t key) { return static_cast<int64_t>(key >> 32); }
 
-// What element e of the bag's gradient is worth to this lookup.
+// What element e of the gradient is worth to this lookup.
 float gradient_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t e) {
-  const int64_t source = static_cast<uint32_t>(key), bag = a.bag_of ? a.bag_of[source] : source;
-  const float d = a.dout[bag * a.dout_stride + e];
-  if (a.pooling == Pooling::max) return a.positions[bag * a.positions_stride + e] == source ? d : 0;
-  if (a.pooling == Pooling::mean) return 1.0f / static_cast<float>(a.offsets[bag + 1] - a.offsets[bag]) * d;
-  if (a.weights) return a.weights[source] * d;
-  return a.row_weights ? a.row_weights[row_of(key)] * d : d;
+  const float row_weight = a.row_weights ? a.row_weights[row_of(key)] : 1;
+  if (!a.sources) return row_weight * a.dout[static_cast<uint32_t>(key) + e];
+  const LookupSource& source = a.sources[static_cast<uint32_t>(key)];
+  const float d = a.dout[source.gradient + e];
+  if (source.lookup >= 0) return a.positions[source.positions + e] == source.lookup ? d : 0;
+  return source.scale * d;
 }
 
 template <class Rule>

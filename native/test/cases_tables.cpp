@@ -1,0 +1,182 @@
+// Cases of the ops that read tables, where their columns differ: widths, modes, shared tables, chosen columns. What all
+// columns have in common is in cases.cpp.
+#include "test/op_case.h"
+
+namespace dlrm::test {
+namespace {
+
+using namespace std::string_literals;
+using Names = std::vector<std::string>;
+using Numbers = std::vector<double>;
+
+const std::vector<int64_t> kBags = {50, 1, 300, 2, 700, 40};
+
+// Columns 4, 0, 3, 5 of six; 4 and 5 share table 0.
+AttrMap mixed(const Names& modes, const Numbers& widths = {10, 17, 3}) {
+  return {{"columns", Numbers{4, 0, 3, 5}}, {"tables", Numbers{0, 1, 2, 0}}, {"rows", Numbers{700, 50, 2}}, {"widths", widths}, {"modes", modes}};
+}
+
+// The positions of the max columns among those of mixed().
+Input positions_of(const Names& modes, const Numbers& widths = {10, 17, 3}) {
+  const int64_t bags[] = {4, 0, 3, 5}, tables[] = {0, 1, 2, 0};
+  Input input = positions(0);
+  for (size_t c = 0; c < 4; ++c) {
+    if (modes[c] != "max") continue;
+    const auto width = static_cast<int64_t>(widths[static_cast<size_t>(tables[c])]);
+    input.parts.push_back({bags[c], width});
+    input.cols += width;
+  }
+  return input;
+}
+
+const std::pair<const char*, Names> kModes[] = {
+    {"sum", {"sum", "sum", "sum", "sum"}},
+    {"mean_shared", {"mean", "sum", "sum", "mean"}},
+    {"max_and_sum_shared", {"max", "mean", "sum", "sum"}},
+    {"all_max", {"max", "max", "max", "max"}},
+};
+
+struct Style {
+  const char* name;
+  Input::Style style;
+};
+const Style kStyles[] = {{"one_hot", Input::one_hot}, {"multi_hot", Input::multi_hot}, {"repeated", Input::repeated}, {"empty", Input::empty}};
+
+AttrMap with(AttrMap attrs, const AttrMap& more) {
+  for (const auto& item : more) attrs[item.first] = item.second;
+  return attrs;
+}
+
+void embedding_bag(std::vector<OpCase>& cases) {
+  const auto add = [&](const std::string& name, const AttrMap& attrs, Input input) {
+    cases.push_back({"embedding_bag", name, attrs, {std::move(input)}, 40, {1, 3, 130}});
+  };
+  for (const auto& modes : kModes)
+    for (const Style& style : kStyles) add("mixed_"s + modes.first + "_" + style.name, mixed(modes.second), bags(kBags, style.style));
+  add("mixed_weighted", mixed(kModes[0].second), bags(kBags, Input::repeated, true));
+  add("mixed_row_weights", with(mixed(kModes[0].second), {{"row_weights", "v"s}}), bags(kBags, Input::repeated));
+  add("init", {{"rows", Numbers{9, 8}}, {"width", 5.0}, {"init", "normal"s}, {"init_scale", 0.5}}, bags({9, 8}, Input::one_hot));
+}
+
+void embedding_bag(std::vector<ErrorCase>& cases) {
+  const AttrMap good = mixed(kModes[0].second);
+  const auto add = [&](const char* name, const AttrMap& change, Code code, const char* text) {
+    cases.push_back({"embedding_bag", name, with(good, change), {bags(kBags, Input::one_hot)}, code, text});
+  };
+  add("column_beyond", {{"columns", Numbers{4, 0, 3, 6}}}, Code::argument, "columns: expected numbers below 6, the number of bags, received 6");
+  add("column_twice", {{"columns", Numbers{4, 0, 3, 4}}}, Code::argument, "columns: 4 is there twice");
+  add("tables_length", {{"tables", Numbers{0, 1, 2}}}, Code::shape, "tables: expected one number for each of the 4 columns, received 3");
+  add("table_beyond", {{"tables", Numbers{0, 1, 2, 3}}}, Code::argument, "tables: expected numbers below 3, the length of rows, received 3");
+  add("table_unused", {{"tables", Numbers{0, 1, 1, 0}}}, Code::argument, "tables: table 2 has no column");
+  add("widths_length", {{"widths", Numbers{4, 5}}}, Code::shape, "widths: expected one number for each of the 3 tables, received 2");
+  add("both_widths", {{"width", 4.0}}, Code::argument, "expected width or widths, received both");
+  add("zero_width", {{"widths", Numbers{4, 0, 1}}}, Code::argument, "width: expected an integer from 1");
+  add("modes_length", {{"modes", Names{"sum"}}}, Code::shape, "modes: expected one for each of the 4 columns, received 1");
+  add("both_modes", {{"mode", "sum"s}}, Code::argument, "expected mode or modes, received both");
+  add("one_mode", {{"modes", Names{"sum", "sum", "sum", "top"}}}, Code::argument, "received \"top\"");
+  add("row_weights_of_mean", {{"modes", kModes[1].second}, {"row_weights", "v"s}}, Code::argument, "mode sum only, received mode mean");
+}
+
+const std::pair<const char*, AttrMap> kRules[] = {
+    {"sgd", {{"rule", "sgd"s}}},
+    {"adagrad", {{"rule", "adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}}},
+    {"rowwise_adagrad", {{"rule", "rowwise_adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}}},
+    {"adam", {{"rule", "adam"s}, {"eps", 1e-3}}},
+};
+
+void add_update(std::vector<OpCase>& cases, const std::string& name, AttrMap attrs, std::vector<Input> inputs, std::vector<int64_t> batches = {1, 3, 60}) {
+  attrs["names"] = Names();
+  for (size_t t = 0; t < std::get<Numbers>(attrs["rows"]).size(); ++t) std::get<Names>(attrs["names"]).push_back(numbered("t", static_cast<int64_t>(t)));
+  OpCase c{"embedding_update", name, attrs, std::move(inputs), 160, std::move(batches)};
+  c.steps = 3;
+  cases.push_back(c);
+}
+
+Input lookups_of(int64_t width) {
+  Input input = per_lookup();
+  input.cols = width;
+  return input;
+}
+
+void embedding_update(std::vector<OpCase>& cases) {
+  const AttrMap all_sum = mixed(kModes[0].second);
+  for (const auto& rule : kRules) {
+    const std::string name = rule.first + "_"s;
+    for (const auto& modes : kModes)
+      for (const Style& style : kStyles) {
+        std::vector<Input> inputs = {bags(kBags, style.style), matrix(10 + 17 + 3 + 10)};
+        if (const Input won = positions_of(modes.second); won.cols) inputs.push_back(won);
+        if (rule.first == "adam"s || style.style == Input::repeated)
+          add_update(cases, name + "mixed_" + modes.first + "_" + style.name, with(mixed(modes.second), rule.second), inputs);
+      }
+    add_update(cases, name + "mixed_weighted", with(all_sum, rule.second), {bags(kBags, Input::repeated, true), matrix(40)});
+    add_update(cases, name + "mixed_scaled", with(with(all_sum, rule.second), {{"scale_names", Names{"a", "b", "c"}}}), {bags(kBags, Input::repeated), matrix(40)});
+    for (const int64_t width : {1, 10, 16}) {
+      const auto w = static_cast<double>(width);
+      const AttrMap one = with(mixed(kModes[0].second, {w, w, w}), rule.second), mean = with(one, {{"modes", kModes[1].second}});
+      add_update(cases, name + numbered("shared_gradient_", width), with(one, {{"shared_gradient", true}}), {bags(kBags, Input::repeated), matrix(width)});
+      add_update(cases, name + numbered("shared_gradient_mean_", width), with(mean, {{"shared_gradient", true}}), {bags(kBags, Input::multi_hot), matrix(width)});
+      add_update(cases, name + numbered("lookups_", width), with(one, {{"per_lookup", true}}), {bags(kBags, Input::repeated), lookups_of(width)});
+    }
+  }
+  // More lookups than one slice, from several columns, of few rows and of many.
+  const AttrMap sliced = {{"tables", Numbers{0, 1, 0, 1}}, {"rows", Numbers{60000, 5}}, {"width", 3.0}};
+  for (const bool weighted : {false, true})
+    add_update(cases, weighted ? "sliced_columns_weighted" : "sliced_columns", sliced, {bags({60000, 5, 900, 5}, Input::multi_hot, weighted), matrix(12)}, {4500});
+}
+
+void embedding_update(std::vector<ErrorCase>& cases) {
+  const AttrMap good = with(mixed(kModes[0].second), {{"names", Names{"a", "b", "c"}}});
+  const auto add = [&](const char* name, const AttrMap& change, Code code, const char* text, int64_t cols = 40) {
+    cases.push_back({"embedding_update", name, with(good, change), {bags(kBags, Input::one_hot), matrix(cols)}, code, text});
+  };
+  add("mixed_columns", {}, Code::shape, "expected 40 columns, received 39", 39);
+  add("shared_widths", {{"shared_gradient", true}}, Code::argument, "widths: all columns have one gradient", 10);
+  add("lookup_widths", {{"per_lookup", true}}, Code::argument, "widths: all columns have one gradient", 10);
+  add("lookup_modes", {{"per_lookup", true}, {"modes", kModes[1].second}}, Code::argument, "per_lookup: gradients of lookups go with mode sum", 10);
+  add("lookup_and_shared", {{"per_lookup", true}, {"shared_gradient", true}}, Code::argument, "received both", 10);
+  add("scaled_mean", {{"scale_names", Names{"x", "y", "z"}}, {"modes", kModes[1].second}}, Code::argument, "scale_names: expected none, or 3 with mode sum");
+}
+
+void linear_bag(std::vector<OpCase>& cases) {
+  const AttrMap init = {{"init", "uniform"s}, {"init_scale", 1.0}};
+  const auto add = [&](const std::string& name, const AttrMap& attrs, Input input) {
+    cases.push_back({"linear_bag", name, with(attrs, init), {std::move(input)}, 300, {1, 3, 130, 1100}});
+  };
+  const Numbers rows(kBags.begin(), kBags.end());
+  const AttrMap all = {{"rows", rows}}, chosen = {{"columns", Numbers{4, 0, 3, 5}}, {"tables", Numbers{0, 1, 2, 0}}, {"rows", Numbers{700, 50, 2}}};
+  for (const Style& style : kStyles) {
+    add("sum_"s + style.name, all, bags(kBags, style.style));
+    add("mean_"s + style.name, with(all, {{"mode", "mean"s}}), bags(kBags, style.style));
+    add("weighted_"s + style.name, all, bags(kBags, style.style, true));
+    add("chosen_"s + style.name, with(chosen, {{"modes", kModes[1].second}}), bags(kBags, style.style));
+  }
+  add("chosen_weighted", chosen, bags(kBags, Input::repeated, true));
+  add("no_bias", with(all, {{"bias", false}}), bags(kBags, Input::one_hot));
+}
+
+void linear_bag(std::vector<ErrorCase>& cases) {
+  const std::vector<Input> inputs = {bags({9, 8}, Input::one_hot)};
+  const AttrMap good = {{"rows", Numbers{9, 8}}};
+  cases.push_back({"linear_bag", "width", with(good, {{"width", 2.0}}), inputs, Code::argument, "width: expected 1, received 2"});
+  cases.push_back({"linear_bag", "max", with(good, {{"mode", "max"s}}), inputs, Code::argument, "mode: expected sum or mean, received \"max\""});
+  cases.push_back({"linear_bag", "rows", with(good, {{"rows", Numbers{9}}}), inputs, Code::shape, "each of the 2 columns, received 1"});
+  cases.push_back({"linear_bag", "matrix", good, {matrix(2)}, Code::shape, "expected bags, received a matrix"});
+}
+
+void cases(std::vector<OpCase>& cases) {
+  embedding_bag(cases);
+  embedding_update(cases);
+  linear_bag(cases);
+}
+
+void errors(std::vector<ErrorCase>& cases) {
+  embedding_bag(cases);
+  embedding_update(cases);
+  linear_bag(cases);
+}
+
+const CaseFile file(cases, errors);
+
+}  // namespace
+}  // namespace dlrm::test
