@@ -12,6 +12,19 @@ export type Attrs = { [name: string]: Attr }
 /** Instruction sets that kernels are written for. */
 export type Isa = 'scalar' | 'avx2' | 'avx512'
 
+/** A column of indices made from others, once per batch; `native/exec/derive.h` has the rules. */
+export interface DerivedColumn {
+  kind: 'cross' | 'bucket' | 'quotient' | 'remainder'
+  /** Columns, raw or derived before this one; of a bucket the dense feature. */
+  from: number[]
+  /** R */
+  rows: number
+  /** Of a bucket, ascending. */
+  boundaries?: number[]
+  /** Of a quotient or remainder. */
+  divisor?: number
+}
+
 /** A model as plain data; `native/exec/graph.h` says what it means. */
 export interface GraphSpec {
   /** D */
@@ -19,6 +32,8 @@ export interface GraphSpec {
   /** R of each table */
   rows: number[]
   tableNames: string[]
+  /** Behind the raw columns. */
+  derived?: DerivedColumn[]
   nodes: { op: string; name: string; inputs: string[]; outputs: string[]; attrs: Attrs; group?: string }[]
   loss: string
   prediction: string
@@ -41,12 +56,13 @@ export interface GroupRule {
   attrs: Attrs
 }
 
-/** A flattened Batch: size, dense, [offsets, indices, weights, offsets, ...], labels. */
+/** A flattened Batch: size, dense, [offsets, indices, weights, offsets, ...], labels, weights. */
 export type FlatBatch = [
   size: number,
   dense: Float32Array | undefined,
   tables: unknown[],
   labels: Float32Array | undefined,
+  weights: Float32Array | undefined,
 ]
 
 export interface NativeProgram {

@@ -25,4 +25,6 @@ export interface Batch {
   tables: Bags[]
   /** `[B]`; needed by `step` and `evaluate`. */
   labels?: Float32Array
+  /** `[B]`, what each example counts in the loss, finite and >= 0; default 1. The loss is still a mean over B. */
+  weights?: Float32Array
 }

@@ -79,22 +79,32 @@ export function sigmoid(g: GraphBuilder, name: string, x: Value, options: { thre
 
 /**
  * Mean binary cross entropy of `logits [B, 1]` against `labels [B, 1]`, computed from the logits so that it never
- * overflows. `classWeights [w0, w1]` multiply each example's loss by its class; the mean is still over B.
+ * overflows. `classWeights [w0, w1]` multiply each example's loss by its class, and `weights [B, 1]` (default the batch's
+ * own, 1 where it has none) by example; the mean is still over B, as PyTorch's `BCEWithLogitsLoss(weight=...)`.
  */
 export function bceLoss(
   g: GraphBuilder,
   name: string,
   logits: Value,
   labels: Value,
-  options: { threshold?: number; classWeights?: number[] } = {},
+  options: { threshold?: number; classWeights?: number[]; weights?: Value } = {},
 ): Value {
-  return g.add('bce_loss', name, [logits, labels], {
+  return g.add('bce_loss', name, [logits, labels, options.weights ?? g.weights], {
     threshold: options.threshold ?? 0,
     class_weights: options.classWeights ?? [1, 1],
   })
 }
 
-/** Mean squared error of `predictions [B, 1]` against `labels [B, 1]`. */
-export function mseLoss(g: GraphBuilder, name: string, predictions: Value, labels: Value): Value {
-  return g.add('mse_loss', name, [predictions, labels])
+/**
+ * Mean squared error of `predictions [B, 1]` against `labels [B, 1]`; `weights [B, 1]` (default the batch's own) multiply
+ * each example's, the mean is still over B.
+ */
+export function mseLoss(
+  g: GraphBuilder,
+  name: string,
+  predictions: Value,
+  labels: Value,
+  options: { weights?: Value } = {},
+): Value {
+  return g.add('mse_loss', name, [predictions, labels, options.weights ?? g.weights])
 }

@@ -296,7 +296,7 @@ function flatten(batch: Batch): FlatBatch {
   if (typeof batch !== 'object' || batch === null || !Array.isArray(batch.tables)) {
     throw new DlrmError('ERR_ARGUMENT', '[batch] expected { size, dense, tables: [{ offsets, indices }], labels }')
   }
-  const { size, dense, tables, labels } = batch
+  const { size, dense, tables, labels, weights } = batch
   const flat: unknown[] = new Array(tables.length * 3)
   for (let t = 0, i = 0; t < tables.length; t++) {
     const table = tables[t]
@@ -307,5 +307,5 @@ function flatten(batch: Batch): FlatBatch {
     flat[i++] = table.indices
     flat[i++] = table.weights
   }
-  return [size, dense, flat, labels]
+  return [size, dense, flat, labels, weights]
 }

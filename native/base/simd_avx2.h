@@ -51,10 +51,10 @@ DLRM_INLINE void add(DoubleSum& s, Vec a) {
   s.low = _mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a.v)));
   s.high = _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1)));
 }
-DLRM_INLINE void add_squares(DoubleSum& s, Vec a) {
+DLRM_INLINE void add_products(DoubleSum& s, Vec a, Vec b) {
   const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1));
-  s.low = _mm256_fmadd_pd(low, low, s.low);
-  s.high = _mm256_fmadd_pd(high, high, s.high);
+  s.low = _mm256_fmadd_pd(low, _mm256_cvtps_pd(_mm256_castps256_ps128(b.v)), s.low);
+  s.high = _mm256_fmadd_pd(high, _mm256_cvtps_pd(_mm256_extractf128_ps(b.v, 1)), s.high);
 }
 DLRM_INLINE double total(const DoubleSum& s) {
   const __m256d h = _mm256_add_pd(s.low, s.high);

@@ -38,10 +38,10 @@ DLRM_INLINE void add(DoubleSum& s, Vec a) {
   s.low = _mm512_add_pd(s.low, _mm512_cvtps_pd(_mm512_castps512_ps256(a.v)));
   s.high = _mm512_add_pd(s.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1)));
 }
-DLRM_INLINE void add_squares(DoubleSum& s, Vec a) {
+DLRM_INLINE void add_products(DoubleSum& s, Vec a, Vec b) {
   const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
-  s.low = _mm512_fmadd_pd(low, low, s.low);
-  s.high = _mm512_fmadd_pd(high, high, s.high);
+  s.low = _mm512_fmadd_pd(low, _mm512_cvtps_pd(_mm512_castps512_ps256(b.v)), s.low);
+  s.high = _mm512_fmadd_pd(high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(b.v, 1)), s.high);
 }
 DLRM_INLINE double total(const DoubleSum& s) {
   const __m512d w = _mm512_add_pd(s.low, s.high);

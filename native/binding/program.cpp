@@ -42,6 +42,11 @@ Napi::Float32Array to_array(Napi::Env env, const std::vector<float>& values) {
   return array;
 }
 
+void prepare(Batch& batch, const Program& program, bool need_labels, Pool* pool) {
+  batch.check(program.inputs(), need_labels);
+  batch.derive(program.inputs(), pool);
+}
+
 class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
  public:
   // new Program(graph, isa | undefined, seed)
@@ -99,17 +104,17 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     });
   }
 
-  // step(size, dense, flat, labels, learning rates, number) -> Promise<loss>
+  // step(size, dense, flat, labels, weights, learning rates, number) -> Promise<loss>
   Napi::Value step(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const auto batch = taken_batch(info);
-      const std::vector<double> rates = read_numbers(info[4], "[step] learning rates");
-      const int64_t number = read_size(info[5], "[step] number");
+      const std::vector<double> rates = read_numbers(info[5], "[step] learning rates");
+      const int64_t number = read_size(info[6], "[step] number");
       auto loss = std::make_shared<double>();
       return run_async(
           info.Env(),
           [shared = shared_, batch, rates, number, loss](Pool& pool) {
-            batch->check(shared->program.inputs(), true);
+            prepare(*batch, shared->program, true, &pool);
             *loss = shared->program.step(*batch, rates, number, &pool);
             shared->batches.give(batch);
           },
@@ -117,7 +122,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     });
   }
 
-  // predict(size, dense, flat, labels) -> Promise<Float32Array>
+  // predict(size, dense, flat, labels, weights) -> Promise<Float32Array>
   Napi::Value predict(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const auto batch = taken_batch(info);
@@ -125,7 +130,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       return run_async(
           info.Env(),
           [shared = shared_, batch, out](Pool& pool) {
-            batch->check(shared->program.inputs(), false);
+            prepare(*batch, shared->program, false, &pool);
             shared->program.predict(*batch, out->data(), &pool);
             shared->batches.give(batch);
           },
@@ -136,14 +141,14 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   Napi::Value predict_sync(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       read_batch(info, 0, sync_batch_);
-      sync_batch_.check(shared_->program.inputs(), false);
+      prepare(sync_batch_, shared_->program, false, nullptr);
       auto out = Napi::Float32Array::New(info.Env(), static_cast<size_t>(sync_batch_.size));
       shared_->program.predict(sync_batch_, out.Data(), nullptr);
       return out;
     });
   }
 
-  // evaluate(size, dense, flat, labels) -> Promise<{ loss, predictions }>
+  // evaluate(size, dense, flat, labels, weights) -> Promise<{ loss, predictions }>
   Napi::Value evaluate(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const auto batch = taken_batch(info);
@@ -152,7 +157,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       return run_async(
           info.Env(),
           [shared = shared_, batch, out, loss](Pool& pool) {
-            batch->check(shared->program.inputs(), true);
+            prepare(*batch, shared->program, true, &pool);
             *loss = shared->program.evaluate(*batch, out->data(), &pool);
             shared->batches.give(batch);
           },

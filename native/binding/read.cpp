@@ -154,6 +154,35 @@ std::vector<GroupRule> read_rules(Napi::Value value) {
   return rules;
 }
 
+static DerivedColumn::Kind read_kind(Napi::Value value) {
+  const std::string kind = read_string(value, "derived.kind");
+  if (kind == "cross") return DerivedColumn::cross;
+  if (kind == "bucket") return DerivedColumn::bucket;
+  if (kind == "quotient") return DerivedColumn::quotient;
+  if (kind == "remainder") return DerivedColumn::remainder;
+  fail(Code::argument, "derived.kind: expected cross, bucket, quotient or remainder, received \"%s\"", kind.c_str());
+}
+
+static std::vector<DerivedColumn> read_derived(Napi::Value value) {
+  std::vector<DerivedColumn> all;
+  if (value.IsUndefined()) return all;
+  const Napi::Array list = read_array(value, "graph.derived");
+  for (uint32_t d = 0; d < list.Length(); ++d) {
+    const Napi::Value item = list.Get(d);
+    if (!item.IsObject()) fail(Code::argument, "graph.derived: expected objects, received %s", describe(item).c_str());
+    const auto object = item.As<Napi::Object>();
+    DerivedColumn column{read_kind(object.Get("kind")), {}, read_size(object.Get("rows"), "derived.rows")};
+    const Napi::Array from = read_array(object.Get("from"), "derived.from");
+    for (uint32_t i = 0; i < from.Length(); ++i) column.from.push_back(read_size(from.Get(i), "derived.from"));
+    if (object.Has("boundaries"))
+      for (const double boundary : read_numbers(object.Get("boundaries"), "derived.boundaries"))
+        column.boundaries.push_back(static_cast<float>(boundary));
+    if (object.Has("divisor")) column.divisor = read_size(object.Get("divisor"), "derived.divisor");
+    all.push_back(std::move(column));
+  }
+  return all;
+}
+
 GraphSpec read_graph(Napi::Value value) {
   if (!value.IsObject()) fail(Code::argument, "graph: expected an object, received %s", describe(value).c_str());
   const auto object = value.As<Napi::Object>();
@@ -167,6 +196,7 @@ GraphSpec read_graph(Napi::Value value) {
   }
   spec.inputs.table_names = read_strings(object.Get("tableNames"), "graph.tableNames");
   if (spec.inputs.table_names.size() != spec.inputs.rows.size()) fail(Code::shape, "graph.tableNames: expected one name per table");
+  spec.inputs.derived = read_derived(object.Get("derived"));
   const Napi::Array nodes = read_array(object.Get("nodes"), "graph.nodes");
   for (uint32_t n = 0; n < nodes.Length(); ++n) {
     const Napi::Value item = nodes.Get(n);
@@ -200,8 +230,10 @@ void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch) {
   batch.size = read_size(info[first], "[batch] size");
   batch.dense.clear();
   batch.labels.clear();
+  batch.weights.clear();
   if (!info[first + 1].IsUndefined()) copy_floats(info[first + 1], "[batch] dense", batch.dense);
   if (!info[first + 3].IsUndefined()) copy_floats(info[first + 3], "[batch] labels", batch.labels);
+  if (!info[first + 4].IsUndefined()) copy_floats(info[first + 4], "[batch] weights", batch.weights);
   read_tables(read_array(info[first + 2], "[batch] tables"), batch);
 }
 

@@ -34,13 +34,14 @@ Attrs read_attrs(Napi::Value value);
 // [{ group, attrs }]
 std::vector<GroupRule> read_rules(Napi::Value value);
 
-// { dense, rows, tableNames, nodes: [{ op, name, inputs, outputs, attrs }], loss, prediction }
+// { dense, rows, tableNames, derived: [{ kind, from, rows, boundaries, divisor }] | undefined,
+//   nodes: [{ op, name, inputs, outputs, attrs }], loss, prediction }
 GraphSpec read_graph(Napi::Value value);
 
 // [offsets, indices, weights | undefined, offsets, ...] -> batch.tables. Closes offsets of length B (batch.size) with L.
 void read_tables(Napi::Array flat, Batch& batch);
 
-// size, dense, flat tables, labels: lib/models/model.ts flattens the Batch because
+// size, dense, flat tables, labels, weights of the examples: lib/models/model.ts flattens the Batch because
 // reading properties is much cheaper in JavaScript.
 void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch);
 

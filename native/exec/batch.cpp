@@ -17,6 +17,15 @@ void check_finite(const std::vector<float>& values, const char* what) {
     if (!std::isfinite(values[i])) fail(Code::value, "[batch] %s: expected finite numbers, received %g at position %zu", what, values[i], i);
 }
 
+void check_weights(const std::vector<float>& weights, int64_t size) {
+  if (weights.empty()) return;
+  if (static_cast<int64_t>(weights.size()) != size)
+    fail(Code::shape, "[batch] weights: expected B = %lld, received %zu", ll(size), weights.size());
+  check_finite(weights, "weights");
+  for (size_t i = 0; i < weights.size(); ++i)
+    if (weights[i] < 0) fail(Code::value, "[batch] weights: expected numbers >= 0, received %g at position %zu", weights[i], i);
+}
+
 void check_table(const Batch::Table& table, int64_t batch, int64_t rows, const char* name) {
   const auto& offsets = table.offsets;
   const auto lookups = static_cast<int64_t>(table.indices.size());
@@ -54,22 +63,24 @@ void Batch::check(const InputSpec& inputs, bool need_labels) const {
     fail(Code::shape, "[batch] labels: expected B = %lld, received %zu", ll(size), labels.size());
   check_finite(dense, "dense");
   check_finite(labels, "labels");
+  check_weights(weights, size);
   for (size_t t = 0; t < tables.size(); ++t) check_table(tables[t], size, inputs.rows[t], inputs.table_names[t].c_str());
 }
 
-void Batch::seal() {
-  const size_t count = tables.size();
-  offsets_.resize(count);
-  indices_.resize(count);
-  weights_.resize(count);
+void Batch::point_at_raw(size_t columns) {
+  offsets_.resize(columns);
+  indices_.resize(columns);
+  weights_.resize(columns);
   bool weighted = false;
-  for (size_t t = 0; t < count; ++t) {
+  for (size_t t = 0; t < tables.size(); ++t) {
     offsets_[t] = tables[t].offsets.data();
     indices_[t] = tables[t].indices.data();
     weights_[t] = tables[t].weighted ? tables[t].weights.data() : nullptr;
     weighted |= tables[t].weighted;
   }
-  bags_ = {static_cast<int64_t>(count), offsets_.data(), indices_.data(), weighted ? weights_.data() : nullptr};
+  bags_ = {static_cast<int64_t>(columns), offsets_.data(), indices_.data(), weighted ? weights_.data() : nullptr};
 }
+
+void Batch::seal() { point_at_raw(tables.size()); }
 
 }  // namespace dlrm

@@ -29,11 +29,12 @@ class ValueNames {
 
 Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
   ValueNames names;
-  const auto tables = static_cast<int64_t>(inputs.rows.size());
-  values = {{kPerExample, inputs.dense}, {kPerExample, 0, tables}, {kPerExample, 1}};
+  check_derived(inputs);
+  values = {{kPerExample, inputs.dense}, {kPerExample, 0, static_cast<int64_t>(inputs.columns())}, {kPerExample, 1}, {kPerExample, 1}};
   names.add("dense", kDense);
   names.add("tables", kTables);
   names.add("labels", kLabels);
+  names.add("weights", kWeights);
   std::set<std::string> param_names;
   for (const NodeSpec& node_spec : spec.nodes) {
     Node node;
@@ -69,6 +70,11 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
   if (values[loss].rows != 1 || values[loss].cols != 1) fail(Code::shape, "[graph] the loss must be one number");
   if (values[prediction].rows != kPerExample || values[prediction].cols != 1)
     fail(Code::shape, "[graph] the prediction must be one number per example");
+  const std::vector<bool> needed = needed_for({prediction});
+  for (size_t n = 0; n < nodes.size(); ++n)
+    for (const int input : nodes[n].inputs)
+      if (needed[n] && input == kLabels)
+        fail(Code::argument, "[graph] %s: the prediction must not need the labels", nodes[n].name.c_str());
 }
 
 // The batch's indices are checked against inputs.rows alone, so no op may have smaller tables.

@@ -16,7 +16,8 @@ struct NodeSpec {
   std::string group = {};  // of its parameters, for the optimizer; empty: "tables" for tables, "mlp" for the others
 };
 
-// Values "dense" [B,D], "tables" (bags) and "labels" [B,1] exist from the start.
+// Values "dense" [B,D], "tables" (bags of the raw, then the derived columns), "labels" and "weights" (of the examples, 1 where
+// the batch has none), both [B,1], exist from the start.
 struct GraphSpec {
   InputSpec inputs;
   std::vector<NodeSpec> nodes;
@@ -39,7 +40,7 @@ struct Node {
 
 class Graph {
  public:
-  static constexpr int kDense = 0, kTables = 1, kLabels = 2;  // ids of the input values
+  static constexpr int kDense = 0, kTables = 1, kLabels = 2, kWeights = 3;  // ids of the input values
 
   Graph(const GraphSpec& spec, Isa isa);
 

@@ -248,6 +248,7 @@ void Program::bind(Execution& e, const Batch& batch) {
   e.values[Graph::kDense].view = {const_cast<float*>(batch.dense.data()), DType::f32, batch.size, graph_.inputs.dense, graph_.inputs.dense};
   e.values[Graph::kTables].bags = &batch.bags();
   e.values[Graph::kLabels].view = {const_cast<float*>(batch.labels.data()), DType::f32, batch.size, 1, 1};
+  e.values[Graph::kWeights].view = {const_cast<float*>(batch.example_weights()), DType::f32, batch.size, 1, 1};
   const bool same = e.batch == batch.size;
   e.batch = batch.size;
   for (size_t n = 0; n < e.nodes.size(); ++n) {

@@ -41,7 +41,7 @@ class Program {
   void compile(const std::vector<GroupRule>& rules, int64_t max_batch);
   int64_t max_batch() const { return max_batch_; }  // 0 before compile
 
-  // One training step, the `number`th (from 1); returns the mean loss. The batch must have been checked.
+  // One training step, the `number`th (from 1); returns the mean loss. The batch must have been checked and derived.
   // rates: the learning rate of each of compile()'s rules.
   double step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool);
   // Probabilities [B] to `out`; with labels, evaluate also returns the mean loss.

@@ -27,6 +27,7 @@ void bce_loss(std::vector<OpCase>& cases) {
       {"bce_loss", "clamped", {{"threshold", 0.2}}, {matrix(1, -3, 3), classes()}},
       {"bce_loss", "clamped_to_one_value", {{"threshold", 0.7}}, {matrix(1, -3, 3), classes()}},
       {"bce_loss", "weighted", {{"class_weights", weights}, {"threshold", 1e-3}}, {matrix(1, -9, 9), classes()}},
+      {"bce_loss", "example_weights", {{"class_weights", weights}}, {matrix(1, -3, 3), classes(), no_gradient(matrix(1, 0, 5))}},
   };
   for (OpCase& c : more) {
     c.batches = {1, 3, 130, 1300};
@@ -41,6 +42,8 @@ void bce_loss(std::vector<ErrorCase>& cases) {
   for (const std::vector<double>& weights : std::vector<std::vector<double>>{{1}, {1, 2, 3}, {1, -1}, {1, INFINITY}})
     cases.push_back({"bce_loss", "class_weights", {{"class_weights", weights}}, inputs, Code::argument, "class_weights"});
   cases.push_back({"bce_loss", "wide_logits", {}, {matrix(2), labels()}, Code::shape, "expected 1 columns, received 2"});
+  cases.push_back({"bce_loss", "wide_weights", {}, {matrix(1), labels(), matrix(2)}, Code::shape, "expected 1 columns, received 2"});
+  cases.push_back({"bce_loss", "four_inputs", {}, {matrix(1), labels(), matrix(1), matrix(1)}, Code::shape, "expected 2 inputs, received 4"});
   cases.push_back({"bce_loss", "wide_labels", {}, {matrix(1), matrix(2)}, Code::shape, "expected 1 columns, received 2"});
 }
 
@@ -330,11 +333,13 @@ void mlp(std::vector<ErrorCase>& cases) {
 
 void mse_loss(std::vector<OpCase>& cases) {
   cases.push_back({"mse_loss", "probabilities", {}, {matrix(1, 0, 1), classes()}, 1, {1, 3, 130, 9000}});
+  cases.push_back({"mse_loss", "weighted", {}, {matrix(1, -2, 3), classes(), no_gradient(matrix(1, 0, 5))}, 1, {1, 3, 130, 9000}});
   cases.push_back({"mse_loss", "large", {}, {matrix(1, -1e4, 1e4), labels()}});
 }
 
 void mse_loss(std::vector<ErrorCase>& cases) {
   cases.push_back({"mse_loss", "wide", {}, {matrix(2), matrix(2)}, Code::shape, "expected 1 columns, received 2"});
+  cases.push_back({"mse_loss", "wide_weights", {}, {matrix(1), matrix(1), matrix(2)}, Code::shape, "expected 1 columns, received 2"});
   cases.push_back({"mse_loss", "bags", {}, {matrix(1), bags({9}, Input::one_hot)}, Code::shape, "received bags"});
 }
 

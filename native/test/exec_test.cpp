@@ -66,7 +66,7 @@ Batch random_batch(const InputSpec& inputs, int64_t size, uint64_t seed) {
     batch.tables.push_back(table);
   }
   batch.check(inputs, true);
-  batch.seal();
+  batch.derive(inputs, nullptr);
   return batch;
 }
 

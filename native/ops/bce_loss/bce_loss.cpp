@@ -21,9 +21,9 @@ constexpr int64_t kRowsPerChunk = 512;
 class BceLoss : public Op {
  public:
   explicit BceLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
-    args.expect_inputs(2);
-    args.matrix(0, 1);
-    args.matrix(1, 1);
+    weighted_ = args.inputs.size() == 3;
+    args.expect_inputs(weighted_ ? 3 : 2);
+    for (size_t i = 0; i < args.inputs.size(); ++i) args.matrix(i, 1);
     const double threshold = args.attrs.number(args.op, "threshold", 0);
     if (!(threshold >= 0 && threshold < 1))
       fail(Code::argument, "[bce_loss] threshold: expected a number in [0, 1), received %g", threshold);
@@ -45,7 +45,7 @@ class BceLoss : public Op {
   size_t scratch_bytes(const Run& run) const override { return static_cast<size_t>(chunks(run)) * sizeof(double); }
 
   void forward(const Run& run) const override {
-    const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, threshold_, {class_weights_[0], class_weights_[1]}};
+    const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, weighted_ ? run.in[2].view : View{}, threshold_, {class_weights_[0], class_weights_[1]}};
     auto* sums = static_cast<double*>(run.scratch);
     const int64_t n = chunks(run);
     for_chunks(run.pool, n, kernels_.forward_ns * static_cast<double>(run.batch),
@@ -63,13 +63,14 @@ class BceLoss : public Op {
 
   Cost cost(const Run& run, bool backward) const override {
     const auto b = static_cast<double>(run.batch);
-    return backward ? Cost{b, 8 * b} : Cost{20 * b, 12 * b};
+    return backward ? Cost{b, 8 * b} : Cost{20 * b, (weighted_ ? 16 : 12) * b};
   }
 
  private:
   static int64_t chunks(const Run& run) { return (run.batch + kRowsPerChunk - 1) / kRowsPerChunk; }
 
   const BceLossKernels& kernels_;
+  bool weighted_;
   float threshold_, class_weights_[2] = {1, 1};
 };
 

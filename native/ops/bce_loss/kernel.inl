@@ -15,7 +15,8 @@ double forward(const BceLossForward& a, Range range) {
     const Vec below = low - p, above = p - high, outside = max(below, above);
     const Vec clamped = zero() - y * where_positive(above, log_high, log_low) - (one - y) * where_positive(above, log1m_high, log1m_low);
     const Vec loss = where_positive(outside, clamped, log1p(e) + max(zero(), x) - x * y);
-    const Vec weight = where_positive(one - y, set1(a.class_weights[0]), set1(a.class_weights[1]));
+    const Vec of_class = where_positive(one - y, set1(a.class_weights[0]), set1(a.class_weights[1]));
+    const Vec weight = a.weights ? load_column(a.weights, b, n) * of_class : of_class;
     store_column(a.slope, b, weight * where_positive(outside, zero(), p - y), n);
     add(sum, first_n(weight * loss, n));
   });

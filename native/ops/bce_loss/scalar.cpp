@@ -10,7 +10,7 @@ double forward(const BceLossForward& a, Range range) {
   const float low = a.threshold, high = 1 - a.threshold;
   double sum = 0;
   for (int64_t b = range.begin; b < range.end; ++b) {
-    const float x = *a.logits.row(b), y = *a.labels.row(b), weight = a.class_weights[y >= 1];
+    const float x = *a.logits.row(b), y = *a.labels.row(b), v = a.weights ? *a.weights.row(b) : 1, weight = v * a.class_weights[y >= 1];
     const float e = std::exp(-std::fabs(x));
     const float p = (x >= 0 ? 1 : e) / (1 + e);
     float loss = std::log1p(e) + std::max(x, 0.0f) - x * y, slope = p - y;

@@ -19,9 +19,9 @@ constexpr double kNsPerRow = 1;
 class MseLoss : public Op {
  public:
   explicit MseLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
-    args.expect_inputs(2);
-    args.matrix(0, 1);
-    args.matrix(1, 1);
+    weighted_ = args.inputs.size() == 3;
+    args.expect_inputs(weighted_ ? 3 : 2);
+    for (size_t i = 0; i < args.inputs.size(); ++i) args.matrix(i, 1);
     outputs = {{1, 1}};
     backward_reads_outputs = false;
   }
@@ -30,7 +30,7 @@ class MseLoss : public Op {
 
   void forward(const Run& run) const override {
     auto* sums = static_cast<double*>(run.scratch);
-    each_chunk(run, [&](int64_t i, Range rows) { sums[i] = kernels_.forward(run.in[0].view, run.in[1].view, rows); });
+    each_chunk(run, [&](int64_t i, Range rows) { sums[i] = kernels_.forward(run.in[0].view, run.in[1].view, weights(run), rows); });
     double sum = 0;
     for (int64_t i = 0; i < chunks(run); ++i) sum += sums[i];
     *run.out[0].f32() = static_cast<float>(sum / static_cast<double>(run.batch));
@@ -38,16 +38,17 @@ class MseLoss : public Op {
 
   void backward(const Run& run) const override {
     if (!run.din[0]) return;
-    const MseLossBackward a{run.din[0], run.in[0].view, run.in[1].view, 2 * *run.dout[0].f32() / static_cast<float>(run.batch)};
+    const MseLossBackward a{run.din[0], run.in[0].view, run.in[1].view, weights(run), 2 * *run.dout[0].f32() / static_cast<float>(run.batch)};
     each_chunk(run, [&](int64_t, Range rows) { kernels_.backward(a, rows); });
   }
 
   Cost cost(const Run& run, bool backward) const override {
     const auto b = static_cast<double>(run.batch);
-    return backward ? Cost{2 * b, 12 * b} : Cost{3 * b, 8 * b};
+    return backward ? Cost{2 * b, (weighted_ ? 16 : 12) * b} : Cost{3 * b, (weighted_ ? 12 : 8) * b};
   }
 
  private:
+  View weights(const Run& run) const { return weighted_ ? run.in[2].view : View{}; }
   static int64_t chunks(const Run& run) { return (run.batch + kRowsPerChunk - 1) / kRowsPerChunk; }
   template <class F>
   static void each_chunk(const Run& run, F&& kernel) {
@@ -57,6 +58,7 @@ class MseLoss : public Op {
   }
 
   const MseLossKernels& kernels_;
+  bool weighted_;
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
 // Mean squared error.
-//   loss = 1/B sum_b (p_b - y_b)^2
+//   loss = 1/B sum_b v_b (p_b - y_b)^2
 //   p, y [B,1]  f32 (predictions, labels)
+//   v    [B,1]  f32 >= 0, weights of the examples: an optional third input, 1 without it. The mean is over B all the same
 //   out  [1,1]
-// Backward: dp_b = 2 dout/B (p_b - y_b). Labels get no gradient.
+// Backward: dp_b = 2 dout/B v_b (p_b - y_b). Labels and weights get no gradient.
 #pragma once
 #include "base/view.h"
 
@@ -11,11 +12,12 @@ namespace dlrm {
 struct MseLossBackward {
   View dp;
   View p, y;
+  View v;       // null: all 1
   float scale;  // 2 dout/B
 };
 
 struct MseLossKernels {
-  double (*forward)(const View& p, const View& y, Range);  // the sum of (p - y)^2 over rows of the batch
+  double (*forward)(const View& p, const View& y, const View& v, Range);  // the sum of v (p - y)^2 over rows of the batch
   void (*backward)(const MseLossBackward&, Range);
 };
 
