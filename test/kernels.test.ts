@@ -130,7 +130,10 @@ for (const isa of kernels.isas()) {
     t.ok(distance([kernels.bceLoss(bce, on).loss], [(Math.log(2) + Math.log(4)) / 2]) < 1e-6)
     t.ok(distance(kernels.bceLossBackward({ ...bce, dloss: 2 }, on).dlogits, [-0.5, 0.75]) < 1e-6)
     t.ok(distance(kernels.bceLossBackward({ ...bce, classWeights: [2, 4] }, on).dlogits, [-1, 0.75]) < 1e-6)
+    t.ok(distance(kernels.bceLossBackward({ ...bce, weights: f(2, 4) }, on).dlogits, [-0.5, 1.5]) < 1e-6)
     t.equal(kernels.mseLoss({ p: f(1, 3), labels: f(0, 1) }, on).loss, 2.5)
+    t.equal(kernels.mseLoss({ p: f(1, 3), labels: f(0, 1), weights: f(3, 0) }, on).loss, 1.5)
+    t.same(kernels.mseLossBackward({ p: f(1, 3), labels: f(0, 1), weights: f(3, 0) }, on).dp, f(3, 0))
     t.same(kernels.mseLossBackward({ p: f(1, 3), labels: f(0, 1) }, on).dp, f(1, 2))
   })
 

@@ -10,6 +10,8 @@ export interface BceLossArguments {
   threshold?: number
   /** What an example's loss is multiplied by, of class 0 and class 1; default [1, 1]. */
   classWeights?: readonly [number, number]
+  /** `[B]`, finite and >= 0: what an example's loss is multiplied by; the mean is still over B. Default 1. */
+  weights?: Float32Array
 }
 
 /** What {@link mseLoss} takes. */
@@ -18,10 +20,12 @@ export interface MseLossArguments {
   p: Float32Array
   /** `[B]` */
   labels: Float32Array
+  /** As of {@link BceLossArguments}. */
+  weights?: Float32Array
 }
 
 /**
- * Mean over B of w(y) (-y log p - (1-y) log(1-p)), p = 1 / (1 + exp(-logit)), computed from the logits so that it never
+ * Mean over B of v w(y) (-y log p - (1-y) log(1-p)), p = 1 / (1 + exp(-logit)), computed from the logits so that it never
  * overflows. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`.
  */
 export function bceLoss(args: BceLossArguments, options?: KernelOptions): { loss: number } & KernelTiming {
@@ -29,7 +33,7 @@ export function bceLoss(args: BceLossArguments, options?: KernelOptions): { loss
   return { loss: result.outputs[0]![0]!, ...timing }
 }
 
-/** Gradient of {@link bceLoss}: dlogits `[B]` = dloss/B w(y) (p - y), 0 where the threshold clamps. `dloss` is 1 unless given. */
+/** Gradient of {@link bceLoss}: dlogits `[B]` = dloss/B v w(y) (p - y), 0 where the threshold clamps. `dloss` is 1 unless given. */
 export function bceLossBackward(
   args: BceLossArguments & { dloss?: number },
   options?: KernelOptions,
@@ -39,19 +43,19 @@ export function bceLossBackward(
   return { dlogits: result.din![0]!, ...timing }
 }
 
-/** Mean over B of (p - y)^2. Errors: as `bceLoss`. */
+/** Mean over B of v (p - y)^2. Errors: as `bceLoss`. */
 export function mseLoss(args: MseLossArguments, options?: KernelOptions): { loss: number } & KernelTiming {
-  const { result, timing } = call(pairCall('mse_loss', 'p', args.p, args.labels), options)
+  const { result, timing } = call(lossCall('mse_loss', 'p', args.p, args), options)
   return { loss: result.outputs[0]![0]!, ...timing }
 }
 
-/** Gradient of {@link mseLoss}: dp `[B]` = 2 dloss/B (p - y). `dloss` is 1 unless given. */
+/** Gradient of {@link mseLoss}: dp `[B]` = 2 dloss/B v (p - y). `dloss` is 1 unless given. */
 export function mseLossBackward(
   args: MseLossArguments & { dloss?: number },
   options?: KernelOptions,
 ): { dp: Float32Array } & KernelTiming {
   const dout = [Float32Array.of(args.dloss ?? 1)]
-  const forward = pairCall('mse_loss', 'p', args.p, args.labels)
+  const forward = lossCall('mse_loss', 'p', args.p, args)
   const { result, timing } = call({ ...forward, dout, backward: true }, options)
   return { dp: result.din![0]!, ...timing }
 }
@@ -81,23 +85,24 @@ export function sigmoidBackward(
   return { dx: result.din![0]!, ...timing }
 }
 
-function bceCall({ logits, labels, threshold = 0, classWeights = [1, 1] }: BceLossArguments) {
+function bceCall(args: BceLossArguments) {
+  const { threshold = 0, classWeights = [1, 1] } = args
   const attrs = { threshold, class_weights: [...classWeights] }
-  return { ...pairCall('bce_loss', 'logits', logits, labels), attrs }
+  return { ...lossCall('bce_loss', 'logits', args.logits, args), attrs }
 }
 
-function pairCall(op: string, name: string, values: Float32Array, labels: Float32Array) {
+function lossCall(
+  op: string,
+  name: string,
+  values: Float32Array,
+  { labels, weights }: { labels: Float32Array; weights?: Float32Array },
+) {
   const check = new Arguments(op)
   const batch = check.anyFloats(name, values).length
   check.floats('labels', labels, 'B', batch)
-  return {
-    op,
-    batch,
-    inputs: [
-      { data: values, cols: 1 },
-      { data: labels, cols: 1 },
-    ],
-  }
+  if (weights !== undefined) check.floats('weights', weights, 'B', batch)
+  const inputs = [values, labels, ...(weights ? [weights] : [])].map(data => ({ data, cols: 1 }))
+  return { op, batch, inputs }
 }
 
 function sigmoidCall({ x, threshold = 0 }: SigmoidArguments) {
