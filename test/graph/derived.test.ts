@@ -18,15 +18,20 @@ function crossRow(a: number, b: number, rows: number): number {
 const DENSE = 2
 const TABLES = [100, 9]
 
-/** A model of one weight per row of the columns that `derive` makes: a step changes the rows of the batch and no others. */
-async function touchedRows(batch: Batch, derive: (g: GraphBuilder) => Column): Promise<number[]> {
+/**
+ * A model of one weight per row of each column, with all that `derive` makes: a step changes the rows of the batch and no
+ * others. Returns those of the last column.
+ */
+async function touchedRows(batch: Batch, derive: (g: GraphBuilder) => Column | Column[]): Promise<number[]> {
+  let last = 0
   const Probe = defineModel({
     kind: 'probe',
     about: 'one weight per row',
     options: {},
     graph: g => {
-      const column = derive(g)
-      const rows = [...g.columns.map(({ rows }) => rows), column.rows]
+      const columns = [...g.columns, derive(g)].flat()
+      last = columns.length - 1
+      const rows = columns.map(column => column.rows)
       const attrs = { rows, width: 1, mode: 'sum', row_weights: '' }
       const bag = g.add('embedding_bag', 'e', [g.tables], attrs)
       return numbers(g, ops.mlp(g, 'sum', bag, { layers: [1], last: 'none' }))
@@ -34,7 +39,7 @@ async function touchedRows(batch: Batch, derive: (g: GraphBuilder) => Column): P
   })
   const model = new Probe({ dense: DENSE, tables: TABLES })
   await model.compile({ optimizer: new SGD({ lr: 1 }), maxBatch: batch.size })
-  const name = `e.${TABLES.length}.weight`
+  const name = `e.${last}.weight`
   const before = model.state().get(name)!.data
   await model.step(batch)
   const after = model.state().get(name)!.data
@@ -60,7 +65,11 @@ t.test('each kind of derived column reaches the rows that its definition says', 
   t.same(await touchedRows(one, g => g.remainder(g.columns[0]!, 10)), [4, 7])
   t.same(await touchedRows(one, g => g.bucketize(1, [-3, 0, 2])), [1], 'a boundary belongs to the bucket above it')
   t.same(await touchedRows(one, g => g.bucketize(0, [-3, 0, 2])), [2])
-  const threeWay = (g: GraphBuilder) => g.cross(g.cross(g.bucketize(0, [0]), g.columns[1]!), g.columns[0]!)
+  const threeWay = (g: GraphBuilder) => {
+    const bucket = g.bucketize(0, [0])
+    const pair = g.cross(bucket, g.columns[1]!)
+    return [bucket, pair, g.cross(pair, g.columns[0]!)]
+  }
   t.same(await touchedRows(one, threeWay), [(9 + 8) * 100 + 4, (9 + 8) * 100 + 97], 'a cross of a cross of a bucket')
 })
 
