@@ -145,6 +145,7 @@ const files: Flag[] = [
 
 const csv: Flag[] = [
   flag('--label <column>', text, 'the label, 0 or 1 (default label)', ['csv']),
+  flag('--weight-column <column>', text, 'what each example counts in the training loss, >= 0 (default none)', ['csv']),
   flag('--dense-columns <a,b>', names, 'numeric columns (default none)', ['csv']),
   flag('--categorical-columns <a,b>', names, 'categorical columns (default all others)', ['csv']),
   flag('--transform <kind>', oneOf('identity', 'log1p'), 'of numeric columns (default identity)', ['csv']),

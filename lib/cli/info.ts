@@ -71,12 +71,13 @@ function short(value: unknown): string {
   return value.length > MOST_VALUES ? `${shown} ... (${value.length})` : shown || 'none'
 }
 
-function schemaLines({ label, dense, categorical }: Schema): string[] {
+function schemaLines({ label, weight, dense, categorical }: Schema): string[] {
   const of = (columns: readonly { name: string }[]): string => short(columns.map(column => column.name))
   const transforms = [...new Set(dense.map(column => column.transform))].join(', ')
   const lines = [
     'schema',
     `  label              ${label}`,
+    ...(weight === undefined ? [] : [`  weight             ${weight}`]),
     `  dense              ${of(dense)}${dense.length > 0 ? `: ${transforms}` : ''}`,
   ]
   for (const encode of ['vocabulary', 'hash', 'id']) {

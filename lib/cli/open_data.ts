@@ -42,6 +42,7 @@ async function openFiles(s: TrainSettings, schema: Schema | undefined): Promise<
     ...defined({ dense, categorical, transform, delimiter, separator, minCount, size: hashSize }),
     ...defined({ valid: validDataFile, test: testDataFile, encode: encode ?? (hashSize ? 'hash' : undefined) }),
     label: s.label ?? schema?.label ?? 'label',
+    ...defined({ weight: s.weightColumn }),
   })
 }
 

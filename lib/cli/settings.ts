@@ -47,6 +47,7 @@ export interface TrainFlags {
   onBadLine?: 'skip' | 'error'
   shuffle?: boolean
   label?: string
+  weightColumn?: string
   denseColumns?: string[]
   categoricalColumns?: string[]
   transform?: 'identity' | 'log1p'

@@ -24,9 +24,14 @@ export interface CsvEncoding {
 export interface CsvOptions extends TextOptions, CsvEncoding {
   /** Name of the label column. */
   label: string
+  /**
+   * Name of a column of numbers >= 0: what each example counts in the training loss (`batch.weights`). Metrics do not weigh,
+   * so other files may lack it; then it is 1.
+   */
+  weight?: string
   /** Names of the numeric columns (default none). */
   dense?: readonly string[]
-  /** Names of the categorical columns (default: all that are neither label nor dense). */
+  /** Names of the categorical columns (default: all that are neither label, weight nor dense). */
   categorical?: readonly string[]
   /** For dense columns (default identity). */
   transform?: DenseTransform
@@ -90,16 +95,17 @@ function readHeader(
 }
 
 function draft(options: CsvOptions, delimiter: string, columns: readonly string[]): SchemaJson {
-  const { label, dense = [], columns: special = {} } = options
+  const { label, weight, dense = [], columns: special = {} } = options
   if (typeof label !== 'string')
     throw new DlrmError('ERR_ARGUMENT', `label: expected a column name, received ${show(label)}`)
-  const categorical = options.categorical ?? columns.filter(name => name !== label && !dense.includes(name))
+  const categorical =
+    options.categorical ?? columns.filter(name => name !== label && name !== weight && !dense.includes(name))
   const stranger = Object.keys(special).find(name => !dense.includes(name) && !categorical.includes(name))
   if (stranger !== undefined) throw new DlrmError('ERR_ARGUMENT', `columns: ${show(stranger)} is not a feature column`)
   const encoded = categorical.map(name => encoding(name, { ...pick(options), ...special[name] }, delimiter))
   const transform = (name: string): DenseTransform => special[name]?.transform ?? options.transform ?? 'identity'
   const numeric = dense.map(name => ({ name, transform: transform(name) }))
-  return { version: 1, label, dense: numeric, categorical: encoded }
+  return { version: 1, label, ...(weight === undefined ? {} : { weight }), dense: numeric, categorical: encoded }
 }
 
 function pick({ encode, size, minCount, separator }: CsvOptions): CsvEncoding {

@@ -21,6 +21,7 @@ const DENSE = 2
 const CATEGORY = 3
 /** A category, one per cell, whose encoder takes hexadecimal values. */
 const HEX = 4
+const WEIGHT = 5
 const ZERO = 48
 const MINUS = 45
 const LINE_FEED = 10
@@ -44,6 +45,8 @@ export class LineParser {
   readonly #log: Uint8Array
   readonly #encoders: CellEncoder[]
   readonly #separators: Int32Array
+  /** The word of a weight that the file lacks and that is 1 therefore; -1: none. */
+  readonly #weightOfOne: number
   /** The inside of a quoted cell. */
   #scratch = new Uint8Array(0)
   #scratchSize = 0
@@ -59,10 +62,15 @@ export class LineParser {
     const own = encoders ?? schema.categorical.map(cellEncoder)
     this.#encoders = format.criteo ? own.map(hexOnly) : [...own]
     this.#separators = Int32Array.from(schema.categorical, column => column.separator?.charCodeAt(0) ?? -1)
+    this.#weightOfOne = schema.weight !== undefined && format.columns.includes(schema.weight) ? -1 : this.layout.weight
     format.columns.forEach((name, c) => {
       const d = schema.dense.findIndex(column => column.name === name)
       const t = schema.categorical.findIndex(column => column.name === name)
       if (name === schema.label) this.#kind[c] = LABEL
+      if (name === schema.weight) {
+        this.#kind[c] = WEIGHT
+        this.#word[c] = this.layout.weight
+      }
       if (d >= 0) {
         this.#kind[c] = DENSE
         this.#word[c] = 1 + d
@@ -105,6 +113,7 @@ export class LineParser {
       }
       p = q + 1
     }
+    if (this.#weightOfOne >= 0) out.floats[base + this.#weightOfOne] = 1
     out.rows++
     return p
   }
@@ -143,7 +152,8 @@ export class LineParser {
       out.words[word] = code
       return code
     }
-    const value = start < end ? parseNumber(bytes, start, end) : kind === LABEL ? NaN : 0
+    const value = start < end ? parseNumber(bytes, start, end) : kind === DENSE ? 0 : NaN
+    if (kind === WEIGHT && !(value >= 0)) return BAD.weight
     if (Number.isNaN(value)) return kind === LABEL ? BAD.label : BAD.number
     if (kind === LABEL && this.#format.criteo && value !== 0 && value !== 1) return BAD.label
     out.floats[word] = this.#log[c] === 1 ? log1p(value) : value

@@ -23,6 +23,7 @@ export const BAD = {
   few: -7,
   many: -8,
   quote: -9,
+  weight: -10,
 } as const
 
 const REASONS: Record<number, string> = {
@@ -35,6 +36,7 @@ const REASONS: Record<number, string> = {
   [BAD.few]: 'too few columns',
   [BAD.many]: 'too many columns',
   [BAD.quote]: 'unbalanced quotes',
+  [BAD.weight]: 'bad weight',
 }
 
 /** The words for a code of {@link BAD}. */

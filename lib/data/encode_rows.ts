@@ -23,9 +23,11 @@ export function encodeRows(schema: Schema, rows: readonly Row[]): Batch {
   const cells = encoders.get(schema) ?? schema.categorical.map(cellEncoder)
   encoders.set(schema, cells)
   const batch: Batch = { size, dense, tables: schema.categorical.map((column, t) => bagsOf(column, cells[t]!, rows)) }
-  if (size > 0 && rows.every(row => !isMissing(row[schema.label]))) {
-    batch.labels = Float32Array.from(rows, (row, b) => numberOf(row, b, schema.label))
-  }
+  const { label, weight } = schema
+  const all = (name: string): boolean => size > 0 && rows.every(row => !isMissing(row[name]))
+  if (!all(label)) return batch
+  batch.labels = Float32Array.from(rows, (row, b) => numberOf(row, b, label))
+  if (weight !== undefined && all(weight)) batch.weights = Float32Array.from(rows, (row, b) => weightOf(row, b, weight))
   return batch
 }
 
@@ -61,6 +63,12 @@ function numberOf(row: Row, b: number, name: string): number {
   }
   if (Number.isNaN(x)) throw wrong(b, name, 'a finite number', value)
   return x
+}
+
+function weightOf(row: Row, b: number, name: string): number {
+  const value = numberOf(row, b, name)
+  if (value < 0) throw wrong(b, name, 'a number >= 0', row[name])
+  return value
 }
 
 function bagsOf(column: CategoricalColumn, encode: CellEncoder, rows: readonly Row[]): Bags {

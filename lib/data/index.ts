@@ -8,6 +8,7 @@ export type { Bags, Batch } from './batch.js'
 export { type CriteoOptions, criteoColumns, criteoRow, openCriteo } from './criteo.js'
 export { type CsvEncoding, type CsvOptions, openCsv } from './csv.js'
 export { RandomState, type RandomStateJson } from './numpy_random.js'
+export { quantiles } from './quantiles.js'
 export { type LookupOptions, type RandomOptions, randomData } from './random.js'
 export {
   type CategoricalColumn,

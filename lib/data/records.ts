@@ -4,7 +4,7 @@ import type { Position } from './source.js'
 
 /**
  * Where an encoded row's words lie in {@link Records}: label, the dense features, then per table either one index or, when the
- * column is multi-valued, the start and the count of its indices in the pool.
+ * column is multi-valued, the start and the count of its indices in the pool, then the weight if the schema has one.
  */
 export class Layout {
   readonly dense: number
@@ -14,6 +14,8 @@ export class Layout {
   /** First word of each table. */
   readonly word: Int32Array
   readonly multi: readonly boolean[]
+  /** The word of the example's weight; -1: none. */
+  readonly weight: number
 
   constructor(schema: Schema) {
     this.dense = schema.denseCount
@@ -25,6 +27,7 @@ export class Layout {
       this.word[t] = word
       word += this.multi[t] ? 2 : 1
     }
+    this.weight = schema.weight === undefined ? -1 : word++
     this.width = word
   }
 }
@@ -77,7 +80,7 @@ export interface Span {
 /** A batch as it crosses from the reading thread: one buffer, moved and not copied. */
 export interface PackedBatch {
   size: number
-  /** dense [B,D] f32, labels [B] f32, then per table indices [B] i32, or when multi-valued offsets [B+1] i32 and indices [L] i32. */
+  /** dense [B,D] f32, labels [B] f32, weights [B] f32 if the schema has them, then per table indices [B] i32, or when multi-valued offsets [B+1] i32 and indices [L] i32. */
   buffer: ArrayBuffer
   /** L of each table. */
   counts: number[]
@@ -87,11 +90,12 @@ export interface PackedBatch {
 export function packBatch(layout: Layout, spans: readonly Span[], next: Position): PackedBatch {
   const size = spans.reduce((sum, span) => sum + span.rows.length, 0)
   const counts = layout.multi.map((multi, t) => (multi ? countIndices(spans, layout.word[t]! + 1) : size))
-  const words = counts.reduce((sum, n, t) => sum + n + (layout.multi[t] ? size + 1 : 0), size * (layout.dense + 1))
+  const columns = layout.dense + 1 + Number(layout.weight >= 0)
+  const words = counts.reduce((sum, n, t) => sum + n + (layout.multi[t] ? size + 1 : 0), size * columns)
   const buffer = new ArrayBuffer(words * 4)
   const ints = new Int32Array(buffer)
   const starts = new Int32Array(layout.tables)
-  let at = size * (layout.dense + 1)
+  let at = size * columns
   for (let t = 0; t < layout.tables; t++) {
     starts[t] = at
     at += counts[t]! + (layout.multi[t] ? size + 1 : 0)
@@ -115,7 +119,7 @@ function packSpan(
   ints: Int32Array,
   starts: Int32Array,
 ): void {
-  const { dense, tables, width, word, multi } = layout
+  const { dense, tables, width, word, multi, weight } = layout
   const { words } = records
   const labels = size * dense
   for (let tile = 0; tile < rows.length; tile += TILE) {
@@ -125,6 +129,7 @@ function packSpan(
       const base = rows[i]! * width
       ints[labels + b] = words[base]!
       for (let d = 0; d < dense; d++) ints[b * dense + d] = words[base + 1 + d]!
+      if (weight >= 0) ints[labels + size + b] = words[base + weight]!
     }
     for (let t = 0; t < tables; t++) {
       const into = starts[t]! + first
@@ -169,7 +174,7 @@ export function unpackBatch(layout: Layout, packed: PackedBatch): Batch {
   const { size, buffer, counts } = packed
   const denseWords = size * layout.dense
   let oneEach: Int32Array | undefined
-  let at = denseWords + size
+  let at = denseWords + size * (1 + Number(layout.weight >= 0))
   const view = (words: number): Int32Array => {
     const ints = new Int32Array(buffer, at * 4, words)
     at += words
@@ -185,5 +190,6 @@ export function unpackBatch(layout: Layout, packed: PackedBatch): Batch {
     dense: new Float32Array(buffer, 0, denseWords),
     tables,
     labels: new Float32Array(buffer, denseWords * 4, size),
+    ...(layout.weight >= 0 ? { weights: new Float32Array(buffer, (denseWords + size) * 4, size) } : {}),
   }
 }

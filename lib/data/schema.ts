@@ -45,6 +45,8 @@ export type CategoricalColumn = HashColumn | VocabularyColumn | IdColumn
 export interface SchemaJson {
   version: 1
   label: string
+  /** The column with what each example counts in the loss, if there is one. */
+  weight?: string
   dense: readonly DenseColumn[]
   categorical: readonly CategoricalColumn[]
 }
@@ -52,30 +54,39 @@ export interface SchemaJson {
 /** What a raw row's columns mean: saved in the model, so that prediction starts from raw rows. Immutable. */
 export class Schema {
   readonly label: string
+  /** The column of `batch.weights`, what each example counts in the training loss. Metrics know no weights. */
+  readonly weight: string | undefined
   /** In the order of the batch's dense features. */
   readonly dense: readonly DenseColumn[]
   /** In the order of the model's tables. */
   readonly categorical: readonly CategoricalColumn[]
 
-  constructor(columns: { label: string; dense?: readonly DenseColumn[]; categorical?: readonly CategoricalColumn[] }) {
-    const { label, dense = [], categorical = [] } = columns
-    checkColumns('ERR_ARGUMENT', label, dense, categorical)
+  constructor(columns: {
+    label: string
+    weight?: string
+    dense?: readonly DenseColumn[]
+    categorical?: readonly CategoricalColumn[]
+  }) {
+    const { label, weight, dense = [], categorical = [] } = columns
+    checkColumns('ERR_ARGUMENT', label, weight, dense, categorical)
     this.label = label
+    this.weight = weight
     this.dense = dense
     this.categorical = categorical
   }
 
   /** Reads what `toJSON` wrote; throws `ERR_FORMAT` for anything else. */
   static fromJSON(json: unknown): Schema {
-    const { version, label, dense, categorical } = record('ERR_FORMAT', 'schema', json)
+    const { version, label, weight, dense, categorical } = record('ERR_FORMAT', 'schema', json)
     if (version !== 1) throw new DlrmError('ERR_FORMAT', `schema: expected version 1, received ${show(version)}`)
-    checkColumns('ERR_FORMAT', label, dense, categorical)
-    return new Schema({ label, dense, categorical } as SchemaJson)
+    checkColumns('ERR_FORMAT', label, weight, dense, categorical)
+    return new Schema({ label, weight, dense, categorical } as SchemaJson)
   }
 
   /** Plain JSON, for {@link Schema.fromJSON}. */
   toJSON(): SchemaJson {
-    return { version: 1, label: this.label, dense: this.dense, categorical: this.categorical }
+    const { label, weight, dense, categorical } = this
+    return { version: 1, label, ...(weight === undefined ? {} : { weight }), dense, categorical }
   }
 
   /** D, the dense features of a batch. */
@@ -91,14 +102,14 @@ export class Schema {
   /**
    * Encodes raw rows exactly as a training file's rows are: `{ I1: 3, C1: '68fd1e64' }`.
    * A missing, null or empty value is a missing value; keys that are not columns are ignored. Labels are filled in when every
-   * row has one. Throws `ERR_DATA` naming row and column for a value of the wrong type.
+   * row has one, then weights of the examples too. Throws `ERR_DATA` naming row and column for a value of the wrong type.
    */
   encodeRows(rows: readonly Record<string, unknown>[]): Batch {
     return encodeRows(this, rows)
   }
 }
 
-function checkColumns(code: ErrorCode, label: unknown, dense: unknown, categorical: unknown): void {
+function checkColumns(code: ErrorCode, label: unknown, weight: unknown, dense: unknown, categorical: unknown): void {
   const names = new Set<unknown>()
   const name = (what: string, value: unknown): void => {
     if (typeof value !== 'string' || value === '') {
@@ -112,6 +123,7 @@ function checkColumns(code: ErrorCode, label: unknown, dense: unknown, categoric
     throw new DlrmError(code, `schema: categorical: expected an array, received ${show(categorical)}`)
   }
   name('label', label)
+  if (weight !== undefined) name('weight', weight)
   dense.forEach((value: unknown, i) => {
     const column = record(code, `dense[${i}]`, value)
     name(`dense[${i}]`, column.name)

@@ -94,6 +94,8 @@ function planOf(files: TextFiles, path: string): TextPlan {
   if (first >= bytes) throw new DlrmError('ERR_DATA', `${path}: has no rows`)
   const schema = files.schema?.toJSON() ?? files.draft({ first, format })
   const needed = [schema.label, ...schema.dense.map(c => c.name), ...schema.categorical.map(c => c.name)]
+  // Files that are only judged need no weights.
+  if (schema.weight !== undefined && path === files.train && !files.schema) needed.push(schema.weight)
   const lacking = needed.find(name => !format.columns.includes(name))
   if (lacking !== undefined) throw new DlrmError('ERR_DATA', `${path}: has no column ${show(lacking)}`)
   const group = Math.floor(wholeNumber('shuffleMemory', files.shuffleMemory ?? 64 * MiB, 64 * 1024) / 2)

@@ -100,6 +100,8 @@ t.test('lying JSON', async t => {
     { ...json, dense: [{ name: 'd', transform: 'sqrt' }] },
     { ...json, dense: [{ transform: 'identity' }] },
     { ...json, label: 'd1' },
+    { ...json, weight: '' },
+    { ...json, weight: 'd1' },
     { ...json, categorical: [first, first] },
     { ...json, categorical: [[]] },
     column({ encode: 'embed' }),

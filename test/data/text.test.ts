@@ -373,6 +373,46 @@ t.test('CSV', async t => {
   await saved.close()
 })
 
+t.test('a CSV column can be the weight of the examples', async t => {
+  const folder = t.testdir({
+    'train.csv': 'tags,minutes,y,x\n1|0,7.5,1,3\n2,1,0,4\n2,-1,0,4\n2,,0,4\n0,"0",0,5\n',
+    'test.csv': 'y,x,tags\n1,2,2|2\n',
+  })
+  const data = await openCsv(join(folder, 'train.csv'), {
+    label: 'y',
+    weight: 'minutes',
+    dense: ['x'],
+    encode: 'id',
+    separator: '|',
+    validFraction: 0,
+    test: join(folder, 'test.csv'),
+  })
+  t.strictSame(data.schema.tableSizes, [3], 'the weight is no feature')
+  t.equal(Schema.fromJSON(JSON.parse(JSON.stringify(data.schema))).weight, 'minutes')
+  const [{ batch }] = (await all(data.train, { batchSize: 9 })) as [Located]
+  t.strictSame([...batch.weights!], [7.5, 1, 0])
+  t.strictSame([...batch.labels!], [1, 0, 0])
+  t.strictSame([...batch.dense!], [3, 4, 5])
+  t.strictSame([...batch.tables[0]!.indices], [1, 0, 2, 0])
+  t.strictSame(data.train.skippedBy, { 'bad weight': 2 })
+  const [judged] = (await all(data.test!, { batchSize: 9 })) as [Located]
+  t.strictSame([...judged.batch.weights!], [1], 'a file without it weighs 1')
+  const rows = [
+    { y: 1, x: 3, tags: 1, minutes: 2 },
+    { y: 1, x: 3, tags: 1, minutes: '3.5' },
+  ]
+  t.strictSame([...data.schema.encodeRows(rows).weights!], [2, 3.5])
+  t.equal(data.schema.encodeRows([...rows, { y: 1, tags: 0 }]).weights, undefined)
+  t.throws(() => data.schema.encodeRows([{ y: 1, tags: 0, minutes: -1 }]), {
+    code: 'ERR_DATA',
+    message: /"minutes".*>= 0/,
+  })
+  await data.close()
+  const open = (options: object) => openCsv(join(folder, 'test.csv'), { label: 'y', validFraction: 0, ...options })
+  await t.rejects(open({ weight: 'minutes' }), { code: 'ERR_DATA', message: /no column "minutes"/ })
+  await t.rejects(open({ weight: 'y' }), { code: 'ERR_ARGUMENT', message: /named twice/ })
+})
+
 t.test('multi-valued cells, shuffled over groups and resumed', async t => {
   const path = join(t.testdir({}), 'train.csv')
   const text = ascending(9000).map(i => `${i % 2},${Array.from({ length: i % 4 }, (_, k) => i + k).join(' ')},${i}`)

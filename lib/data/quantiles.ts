@@ -1,0 +1,45 @@
+import { DlrmError } from '../errors.js'
+import { wholeNumber } from './options.js'
+import type { DataSource } from './source.js'
+
+/** Examples per batch of the pass: bounds its memory, changes nothing else. */
+const BATCH = 4096
+
+/**
+ * Boundaries that cut each dense feature of a source into at most `n` buckets of about as many examples each, for
+ * `g.bucketize`: D lists of at most n - 1 ascending numbers. Boundary i is the value at rank ceil(i N / n) (counted from 0, at
+ * most N - 1) of the N values in ascending order; equal ones are kept once, and none at the least value, under which nothing
+ * would lie. So a feature with few different values gets a bucket for each frequent one.
+ *
+ * Reads the first `rows` examples (default 100,000) of the source, unshuffled: the same data give the same boundaries. Use the
+ * training split.
+ * Errors: `ERR_ARGUMENT` unless n >= 2 and rows >= 1 are integers; `ERR_DATA` without examples; those of the source.
+ */
+export async function quantiles(source: DataSource, n: number, options: { rows?: number } = {}): Promise<number[][]> {
+  wholeNumber('quantiles: n', n, 2)
+  const limit = wholeNumber('quantiles: rows', options.rows ?? 100_000, 1)
+  const columns: Float32Array[] = []
+  let count = 0
+  for await (const { batch } of source.batches({ batchSize: Math.min(BATCH, limit) })) {
+    const { size, dense = new Float32Array(0) } = batch
+    const width = size > 0 ? dense.length / size : 0
+    while (columns.length < width) columns.push(new Float32Array(limit))
+    const rows = Math.min(size, limit - count)
+    columns.forEach((column, d) => {
+      for (let b = 0; b < rows; b++) column[count + b] = dense[b * width + d]!
+    })
+    count += rows
+    if (count === limit) break
+  }
+  if (count === 0) throw new DlrmError('ERR_DATA', `quantiles: ${source.name} has no examples`)
+  return columns.map(column => boundaries(column.subarray(0, count).sort(), n))
+}
+
+function boundaries(sorted: Float32Array, n: number): number[] {
+  const found: number[] = []
+  for (let i = 1; i < n; i++) {
+    const value = sorted[Math.min(sorted.length - 1, Math.ceil((i * sorted.length) / n))]!
+    if (value > (found.at(-1) ?? sorted[0]!)) found.push(value)
+  }
+  return found
+}
