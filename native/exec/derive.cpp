@@ -50,13 +50,13 @@ class Divider {
   uint64_t divisor_, inverse_;
 };
 
-// The number of boundaries <= x.
+// The number of boundaries <= x. Without branches: on real data each would be guessed wrong half of the time.
 int32_t bucket_of(const std::vector<float>& boundaries, float x) {
   const float* base = boundaries.data();
   size_t n = boundaries.size();
   while (n > 1) {
     const size_t half = n / 2;
-    base += base[half - 1] <= x ? half : 0;
+    base += static_cast<size_t>(base[half - 1] <= x) * half;
     n -= half;
   }
   return static_cast<int32_t>(base - boundaries.data()) + (n == 1 && *base <= x);
