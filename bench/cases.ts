@@ -26,6 +26,7 @@ export function benchCases(smoke: boolean): BenchCase[] {
   const rows = smoke ? 100 : 100_000
   return [
     ...losses(batch),
+    ...crosses(batch),
     ...denseUpdates(smoke ? 1000 : 530_000),
     ...embeddingBags(batch, rows),
     ...embeddingUpdates(batch, rows),
@@ -69,6 +70,22 @@ function losses(batch: number): BenchCase[] {
       call: { op: 'sigmoid', batch, inputs: [matrix(batch, 1)], dout: [random(batch)] },
     },
   ]
+}
+
+/** Ten fields of ten numbers. */
+function crosses(batch: number): BenchCase[] {
+  return [3, 6].map(layers => {
+    const op = 'cross'
+    const call: OpCall = {
+      op,
+      attrs: { layers },
+      batch,
+      inputs: [matrix(batch, 100)],
+      seed: 1,
+      dout: [random(batch * 100)],
+    }
+    return { op, shape: `B ${batch}, N 100, L ${layers}`, passes: ['forward', 'backward'], call }
+  })
 }
 
 const RULES: [string, Attrs][] = [

@@ -16,6 +16,7 @@ import { type Isa, native } from './native.js'
 
 export type { KernelOptions, KernelTiming } from './kernels/call.js'
 export { concat, concatBackward } from './kernels/concat.js'
+export { type CrossArguments, type CrossLayer, cross, crossBackward } from './kernels/cross.js'
 export { add, addBackward } from './kernels/elementwise.js'
 export {
   type EmbeddingBagArguments,

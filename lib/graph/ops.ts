@@ -6,6 +6,7 @@
 import type { GraphBuilder, Value } from './builder.js'
 import { type Init, initAttrs } from './init.js'
 
+export * from './cross_ops.js'
 export * from './elementwise_ops.js'
 export type { Init } from './init.js'
 export * from './pair_ops.js'

@@ -7,6 +7,7 @@ const std::vector<OpDef>& registry() {
       {"add", make_add},
       {"bce_loss", make_bce_loss},
       {"concat", make_concat},
+      {"cross", make_cross},
       {"dense_update", make_dense_update},
       {"embedding_bag", make_embedding_bag},
       {"embedding_update", make_embedding_update},

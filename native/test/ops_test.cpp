@@ -11,9 +11,15 @@ namespace {
 
 class Call {
  public:
-  Call(const std::string& op, int64_t batch, const Attrs& attrs, const std::vector<std::vector<float>>& inputs)
+  Call(const std::string& op, int64_t batch, const Attrs& attrs, const std::vector<std::vector<float>>& inputs,
+       const std::vector<std::vector<float>>& params = {})
       : runner_(op, make_args(batch, attrs, inputs), batch) {
-    for (size_t i = 0; i < inputs.size(); ++i) std::copy(inputs[i].begin(), inputs[i].end(), runner_.view(Slot::in, i).f32());
+    const auto fill = [this](Slot slot, const std::vector<std::vector<float>>& values) {
+      for (size_t i = 0; i < values.size(); ++i) std::copy(values[i].begin(), values[i].end(), runner_.view(slot, i).f32());
+    };
+    fill(Slot::in, inputs);
+    fill(Slot::params, params);
+    runner_.prepare();
     runner_.forward();
   }
   void backward(const std::vector<float>& dout) {
@@ -117,6 +123,12 @@ TEST(concat_known_answers) {
   call.backward({1, 2, 3, 4, 5, 6, 7, 8});
   call.expect_view(Slot::din, 0, {1, 2, 5, 6});
   call.expect_view(Slot::din, 2, {4, 8});
+}
+
+// x1 = x0 (x0 . w0) + b0 + x0 and x2 = x0 (x1 . w1) + b1 + x1, by hand.
+TEST(cross_known_answers) {
+  Call call("cross", 1, {{"layers", 2.0}}, {{1, 2}}, {{3, -1}, {10, 20}, {0.5f, 1}, {0, 7}});
+  call.expect_view(Slot::out, 0, {12 + 30, 24 + 7 + 60});
 }
 
 // x = (1,2), e1 = (3,5), e2 = (7,11), in the reference's order: (1,0), (2,0), (2,1).
