@@ -74,18 +74,17 @@ function losses(batch: number): BenchCase[] {
 
 /** Ten fields of ten numbers. */
 function crosses(batch: number): BenchCase[] {
-  return [3, 6].map(layers => {
-    const op = 'cross'
-    const call: OpCall = {
-      op,
-      attrs: { layers },
-      batch,
-      inputs: [matrix(batch, 100)],
-      seed: 1,
-      dout: [random(batch * 100)],
-    }
-    return { op, shape: `B ${batch}, N 100, L ${layers}`, passes: ['forward', 'backward'], call }
-  })
+  const make = (op: string, name: string, attrs: Attrs): BenchCase => {
+    const call: OpCall = { op, attrs, batch, inputs: [matrix(batch, 100)], seed: 1, dout: [random(batch * 100)] }
+    return { op, shape: `B ${batch}, N 100, ${name}`, passes: ['forward', 'backward'], call }
+  }
+  return [
+    make('cross', 'L 3', { layers: 3 }),
+    make('cross', 'L 6', { layers: 6 }),
+    make('cross_v2', 'L 4, full', { layers: 4 }),
+    make('cross_v2', 'L 4, rank 32', { layers: 4, rank: 32 }),
+    make('cross_v2', 'L 4, rank 32, 4 experts', { layers: 4, rank: 32, experts: 4 }),
+  ]
 }
 
 const RULES: [string, Attrs][] = [

@@ -17,6 +17,7 @@ import { type Isa, native } from './native.js'
 export type { KernelOptions, KernelTiming } from './kernels/call.js'
 export { concat, concatBackward } from './kernels/concat.js'
 export { type CrossArguments, type CrossLayer, cross, crossBackward } from './kernels/cross.js'
+export { type CrossV2Arguments, type CrossV2Layer, crossV2, crossV2Backward } from './kernels/cross_v2.js'
 export { add, addBackward } from './kernels/elementwise.js'
 export {
   type EmbeddingBagArguments,

@@ -21,3 +21,36 @@ export function cross(g: GraphBuilder, name: string, x: Value, options: CrossOpt
   const { layers = 1, init } = options
   return g.add('cross', name, [x], { layers, ...initAttrs(init) })
 }
+
+/** Options of {@link crossV2}. */
+export interface CrossV2Options {
+  /** L, 1 to 64; default 1. */
+  layers?: number
+  /** r: W = U V^t instead of a full W; default 0, full. */
+  rank?: number
+  /** K, 1 to 64: a mixture of so many low-rank experts; needs a `rank`. Default 0, no mixture. */
+  experts?: number
+  /** Of the matrices; default normal of deviation sqrt(2 / (rows + columns)) of one expert. The biases start at zero. */
+  init?: Init
+}
+
+/**
+ * The cross layers of DCN-V2 (Wang et al. 2021, arXiv 2008.13535), all in one op: x_{l+1} = x_0 o z_l + x_l with
+ *
+ * - full (equation 1): z = W x + b
+ * - with `rank` (equation 2): z = U V^t x + b
+ * - with `rank` and `experts` (equation 4): z = sum_e g_e U_e tanh(C_e tanh(V_e^t x)) + b, g = softmax(G x)
+ *
+ * In and out:
+ *
+ * - in `x [B, N]` = x_0; out `[B, N]` = x_L
+ * - parameters of each layer `<name>.<l>.bias [N]` and
+ *   - full: `<name>.<l>.weight [N, N]`
+ *   - low rank: `<name>.<l>.U [N, r]`, `<name>.<l>.V [N, r]`
+ *   - mixture: `.U [N, K*r]`, `.V [N, K*r]`, expert e in columns e*r to (e+1)*r; `.C [K*r, r]`, C_e in rows e*r to
+ *     (e+1)*r; `.gate [K, N]` = G, of each layer its own
+ */
+export function crossV2(g: GraphBuilder, name: string, x: Value, options: CrossV2Options = {}): Value {
+  const { layers = 1, rank = 0, experts = 0, init } = options
+  return g.add('cross_v2', name, [x], { layers, rank, experts, ...initAttrs(init) })
+}

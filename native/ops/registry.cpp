@@ -8,6 +8,7 @@ const std::vector<OpDef>& registry() {
       {"bce_loss", make_bce_loss},
       {"concat", make_concat},
       {"cross", make_cross},
+      {"cross_v2", make_cross_v2},
       {"dense_update", make_dense_update},
       {"embedding_bag", make_embedding_bag},
       {"embedding_update", make_embedding_update},
