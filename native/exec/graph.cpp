@@ -87,16 +87,6 @@ void Graph::check_bag_rows(const Node& node) const {
   }
 }
 
-// The batch's indices are checked against inputs.rows alone, so no op may have smaller tables.
-void Graph::check_bag_rows(const Node& node) const {
-  for (size_t t = 0; t < node.op->bag_rows.size(); ++t) {
-    const int64_t rows = node.op->bag_rows[t];
-    if (rows && t < inputs.rows.size() && rows < inputs.rows[t])
-      fail(Code::shape, "[graph] %s: column %zu has %lld rows, the node's table for it %lld", node.name.c_str(), t,
-           static_cast<long long>(inputs.rows[t]), static_cast<long long>(rows));
-  }
-}
-
 std::vector<bool> Graph::needed_for(const std::vector<int>& targets) const {
   std::vector<bool> value(values.size()), node(nodes.size());
   for (const int target : targets) value[target] = true;
