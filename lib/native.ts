@@ -69,6 +69,10 @@ export interface NativeProgram {
   tensors(): TensorInfo[]
   read(index: number, start: number, to: Float32Array): void
   write(index: number, start: number, from: Float32Array): void
+  /** Of each set the share of least magnitude becomes zero; tensors by their place in `tensors()`. */
+  prune(sets: { tensors: number[]; fraction: number }[]): Promise<void>
+  /** Zeros of each parameter. */
+  zeros(): number[]
   compile(rules: GroupRule[], maxBatch: number): void
   /** `rates`: one for each rule of `compile`. */
   step(...batchRatesNumber: [...FlatBatch, rates: number[], number: number]): Promise<number>

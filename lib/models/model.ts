@@ -7,6 +7,7 @@ import { type FlatBatch, type GraphSpec, type Isa, type NativeProgram, native } 
 import { groupRules, ParameterGroups } from '../optim/groups.js'
 import { Optimizer } from '../optim/optimizer.js'
 import type { FitOptions, FitResult } from '../train/fit.js'
+import { type PrunedPart, type PrunedParts, prunable, readParts } from './prune.js'
 
 /** A parameter: its sizes and, row-major, its numbers. */
 export interface Tensor {
@@ -40,6 +41,7 @@ export abstract class Model {
   /** What a batch must look like: D dense features, and R rows of each table. */
   readonly inputs: { readonly dense: number; readonly rows: readonly number[] }
   readonly #program: NativeProgram
+  readonly #prunable: Map<PrunedPart, number[]>
   #optimizer: Optimizer | ParameterGroups | undefined
   #maxBatch = 0
   #steps = 0
@@ -54,6 +56,7 @@ export abstract class Model {
     }
     this.inputs = { dense: graph.dense, rows: graph.rows }
     this.#program = new native.Program(graph, isa, seed)
+    this.#prunable = prunable(graph, this.#program.tensors())
   }
 
   /** The model's name in files and on the command line. */
@@ -127,12 +130,46 @@ export abstract class Model {
     const rates = [this.#optimizer.lrAt(number)].flat()
     const done = this.#program.step(...flatten(batch), rates, number)
     this.#steps = number
+    return this.#inFlight(done)
+  }
+
+  async #inFlight<T>(work: Promise<T>): Promise<T> {
     this.#running++
     try {
-      return await done
+      return await work
     } finally {
       if (--this.#running === 0) for (const wake of this.#idle.splice(0)) wake()
     }
+  }
+
+  /**
+   * Sets the weights of least magnitude to zero, this share of each part (or of every part the model has): what is left of a
+   * mostly zero MLP predicts faster. Tables keep their size in memory. Weights at zero are trained on like all others. Runs
+   * behind the steps already called. Errors: `ERR_ARGUMENT`, also for a part that the model lacks; `ERR_STATE` during `save`.
+   */
+  async prune(parts: number | PrunedParts): Promise<void> {
+    const wanted = readParts(parts, this.#prunable)
+    if (this.#saving) throw new DlrmError('ERR_STATE', '[prune] a save is in progress: await it first')
+    const sets = wanted.flatMap(([part, fraction]) => {
+      const tensors = this.#prunable.get(part)!
+      return part === 'tables' ? [{ tensors, fraction }] : tensors.map(tensor => ({ tensors: [tensor], fraction }))
+    })
+    await this.#inFlight(this.#program.prune(sets))
+  }
+
+  /** The share of zeros in each part that `prune` knows. */
+  sparsity(): PrunedParts {
+    const zeros = this.#program.zeros()
+    const tensors = this.#program.tensors()
+    const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
+    const share = (indices: number[]) =>
+      sum(indices.map(i => zeros[i]!)) / sum(indices.map(i => size(tensors[i]!.shape)))
+    return Object.fromEntries([...this.#prunable].map(([part, indices]) => [part, share(indices)]))
+  }
+
+  /** Throws what `prune` would for these parts. @internal */
+  checkPruning(parts: number | PrunedParts): void {
+    readParts(parts, this.#prunable)
   }
 
   /** Predictions `[B]` (probabilities, for a click model). Errors: as `step`. */

@@ -7,6 +7,7 @@ import { Optimizer } from '../optim/optimizer.js'
 import { Checkpoints, type TrainingState } from './checkpoint.js'
 import { evaluate } from './evaluate.js'
 import type { Metrics } from './metrics.js'
+import { Pruning, type PruningOptions } from './pruning.js'
 
 /** Options of {@link Model.fit}. */
 export interface FitOptions {
@@ -27,6 +28,11 @@ export interface FitOptions {
   validBatchSize?: number
   /** Stop when the validation metric has not improved for `patience` validations, and return to the best parameters. */
   earlyStopping?: { metric?: 'auc' | 'logloss'; patience: number }
+  /**
+   * Prune the model on a schedule, and exactly to the target before this resolves. Once the schedule has reached its target,
+   * each validation is preceded by a pruning, and only those validations count for early stopping.
+   */
+  pruning?: PruningOptions
   /** Write a checkpoint each `every` steps to the folder `dir`, keep the last `keep` (default 3). */
   checkpoint?: {
     dir: string
@@ -96,6 +102,7 @@ class Fit {
   readonly #data: DataSet
   readonly #options: FitOptions
   readonly #checkpoints: Checkpoints | undefined
+  readonly #pruning: Pruning | undefined
   #epoch = 0
   #stepInEpoch = 0
   #position: Position | null = null
@@ -116,7 +123,8 @@ class Fit {
     this.#data = data
     this.#options = options
     check(model, data, options)
-    const { checkpoint } = options
+    const { checkpoint, pruning } = options
+    this.#pruning = pruning && new Pruning(model, pruning)
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint)
   }
 
@@ -128,6 +136,7 @@ class Fit {
     model.schema = this.#data.schema
     if (this.#options.resume) await this.#resume()
     while (this.#epoch < epochs && !this.#stopped()) await this.#runEpoch()
+    if (!this.#options.signal?.aborted) await this.#finish()
     await this.#restoreBest()
     const seconds = this.#milliseconds / 1000
     return {
@@ -141,6 +150,14 @@ class Fit {
       stoppedEarly: this.#stoppedEarly,
       skipped: this.#data.train.skipped ?? 0,
     }
+  }
+
+  /** A run too short for its schedule is pruned at its end, and validated once more. */
+  async #finish(): Promise<void> {
+    if (!this.#pruning || this.#best) return
+    const { complete } = this.#pruning
+    await this.#pruning.finish()
+    if (!complete) await this.#validate()
   }
 
   #stopped(): boolean {
@@ -161,12 +178,14 @@ class Fit {
         from,
       })) {
         if (this.#stopped()) break
+        this.#pruning?.beforeStep(this.#epoch)
         const loss = this.#model.step(batch) // copies the batch, runs while the next one is read
         loss.catch(() => {})
         await this.#settle()
         this.#pending = { loss, samples: batch.size }
         this.#position = next
         this.#stepInEpoch++
+        await this.#pruning?.afterStep()
         if (this.#stepInEpoch % progressEvery === 0) await this.#report()
         if (validEvery && this.#stepInEpoch % validEvery === 0) await this.#validate()
         if (checkpoint && this.#model.steps % checkpoint.every === 0) await this.#save()
@@ -226,11 +245,12 @@ class Fit {
     await this.#settle()
     this.#lap()
     if (this.#window.steps > 0) await this.#report()
+    if (this.#pruning?.complete) await this.#pruning.finish()
     const metrics = await evaluate(this.#model, valid, { batchSize: validBatchSize })
     this.#mark = performance.now()
     this.#history.push({ step: this.#model.steps, epoch: this.#epoch, valid: metrics })
     await this.#report(metrics)
-    if (!earlyStopping) return
+    if (!earlyStopping || this.#pruning?.complete === false) return
     const name = earlyStopping.metric ?? 'auc'
     const value = metrics[name]
     if (value === null) throw new DlrmError('ERR_DATA', `[fit] earlyStopping: the validation data has no ${name}`)
@@ -280,6 +300,7 @@ class Fit {
       seed,
       shuffle,
       optimizer: JSON.stringify(optimizer),
+      pruning: JSON.stringify(this.#options.pruning ?? null),
       config: JSON.stringify(this.#model.config),
     }
   }
@@ -297,6 +318,7 @@ class Fit {
         rng: this.#options.seed ?? 0,
         best: this.#best,
         sinceBest: this.#sinceBest,
+        pruningStart: this.#pruning?.start ?? -1,
         window: { ...this.#window },
         setting: this.#setting(),
       }
@@ -329,6 +351,7 @@ class Fit {
     this.#position = state.position
     this.#best = state.best
     this.#sinceBest = state.sinceBest
+    if (this.#pruning) this.#pruning.start = state.pruningStart as number
     this.#window = state.window as unknown as Window
   }
 }

@@ -95,6 +95,31 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     });
   }
 
+  // prune([{ tensors, fraction }]) -> Promise; zeros() -> how many each parameter has
+  Napi::Value prune(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      std::vector<PruneSet> sets;
+      const auto list = info[0].As<Napi::Array>();
+      for (uint32_t i = 0; i < list.Length(); ++i) {
+        const auto item = list.Get(i).As<Napi::Object>();
+        PruneSet set{{}, read_number(item.Get("fraction"), "[prune] fraction")};
+        for (const double index : read_numbers(item.Get("tensors"), "[prune] tensors")) set.tensors.push_back(static_cast<int64_t>(index));
+        sets.push_back(std::move(set));
+      }
+      return run_async(
+          info.Env(), [shared = shared_, sets](Pool& pool) { shared->program.prune(sets, &pool); },
+          [](Napi::Env env) { return env.Undefined(); });
+    });
+  }
+  Napi::Value zeros(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const std::vector<int64_t> counts = shared_->program.zeros();
+      auto list = Napi::Array::New(info.Env(), counts.size());
+      for (size_t i = 0; i < counts.size(); ++i) list[static_cast<uint32_t>(i)] = static_cast<double>(counts[i]);
+      return list;
+    });
+  }
+
   // compile([{ group, attrs }], maxBatch)
   Napi::Value compile(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
@@ -198,7 +223,8 @@ Napi::Function program_class(Napi::Env env) {
   using P = ProgramWrap;
   return P::DefineClass(env, "Program",
                         {P::InstanceMethod<&P::tensors>("tensors"), P::InstanceMethod<&P::read>("read"),
-                         P::InstanceMethod<&P::write>("write"), P::InstanceMethod<&P::compile>("compile"),
+                         P::InstanceMethod<&P::write>("write"), P::InstanceMethod<&P::prune>("prune"), P::InstanceMethod<&P::zeros>("zeros"),
+                         P::InstanceMethod<&P::compile>("compile"),
                          P::InstanceMethod<&P::step>("step"), P::InstanceMethod<&P::predict>("predict"),
                          P::InstanceMethod<&P::predict_sync>("predictSync"), P::InstanceMethod<&P::evaluate>("evaluate")});
 }

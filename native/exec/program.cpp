@@ -7,6 +7,7 @@
 #include "base/compute_thread.h"
 #include "base/error.h"
 #include "exec/init.h"
+#include "exec/prune.h"
 
 namespace dlrm {
 namespace {
@@ -141,6 +142,33 @@ void Program::write(size_t index, int64_t start, int64_t count, const float* fro
   check_span(tensor, start, count);
   memcpy(tensor.view.f32() + start, from, static_cast<size_t>(count) * sizeof(float));
   packed_is_stale_ = true;
+}
+
+void Program::prune(const std::vector<PruneSet>& sets, Pool* pool) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const PruneSet& set : sets) {
+    if (!(set.fraction >= 0 && set.fraction <= 1)) fail(Code::argument, "[prune] expected fractions from 0 to 1, received %g", set.fraction);
+    for (const int64_t i : set.tensors)
+      if (i < 0 || i >= static_cast<int64_t>(params_.size()) || params_[static_cast<size_t>(i)]->spec.buffer)
+        fail(Code::argument, "[prune] tensor %lld is no trained parameter", static_cast<long long>(i));
+  }
+  for (const PruneSet& set : sets) {
+    std::vector<View> tensors;
+    int64_t total = 0;
+    for (const int64_t i : set.tensors) {
+      tensors.push_back(params_[static_cast<size_t>(i)]->view);
+      total += params_[static_cast<size_t>(i)]->size();
+    }
+    dlrm::prune(tensors, std::llround(set.fraction * static_cast<double>(total)), pool);
+  }
+  packed_is_stale_ = true;
+}
+
+std::vector<int64_t> Program::zeros() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<int64_t> counts;
+  for (const auto& tensor : params_) counts.push_back(count_zeros(tensor->view));
+  return counts;
 }
 
 // The op's parameters are `params`, then the states it asks for, which are made here.

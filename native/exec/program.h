@@ -22,6 +22,11 @@ struct Tensor {
   int64_t size() const { return view.rows * view.cols; }
 };
 
+struct PruneSet {
+  std::vector<int64_t> tensors;
+  double fraction;
+};
+
 class Program {
  public:
   // Parameters are initialised as their specs say from the counter-based generator with key `seed`.
@@ -35,6 +40,11 @@ class Program {
   // Copy `count` floats from or to tensor `index`, starting at element `start`. Throw ERR_SHAPE outside it.
   void read(size_t index, int64_t start, int64_t count, float* to) const;
   void write(size_t index, int64_t start, int64_t count, const float* from);
+
+  // Sets that share of these tensors' numbers to zero, those of least magnitude of all of them together (exec/prune.h).
+  // Throws ERR_ARGUMENT for a tensor that is none of the parameters or a fraction outside [0, 1]; then nothing has changed.
+  void prune(const std::vector<PruneSet>& sets, Pool* pool);
+  std::vector<int64_t> zeros() const;  // of each parameter
 
   // Makes step() possible: optimizer state (new, zeroed) and the arena for up to max_batch examples.
   // Throws ERR_ARGUMENT for a group that the graph lacks, one named twice, and one left without a rule.
