@@ -81,9 +81,9 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
 void Graph::check_bag_rows(const Node& node) const {
   for (size_t t = 0; t < node.op->bag_rows.size(); ++t) {
     const int64_t rows = node.op->bag_rows[t];
-    if (rows && t < inputs.rows.size() && rows < inputs.rows[t])
+    if (rows && t < inputs.columns() && rows < inputs.rows_of(t))
       fail(Code::shape, "[graph] %s: column %zu has %lld rows, the node's table for it %lld", node.name.c_str(), t,
-           static_cast<long long>(inputs.rows[t]), static_cast<long long>(rows));
+           static_cast<long long>(inputs.rows_of(t)), static_cast<long long>(rows));
   }
 }
 

@@ -11,11 +11,12 @@ namespace {
 #include "base/simd_avx2.h"
 #include "optim/span.inl"
 #include "ops/embedding_update/kernel.inl"
+#include "ops/embedding_update/sums.inl"
 }  // namespace
 }  // namespace dlrm::avx2
 DLRM_TARGET_END
 
 namespace dlrm {
-const EmbeddingUpdateKernels embedding_update_avx2 = {avx2::update};
+const EmbeddingUpdateKernels embedding_update_avx2 = {avx2::update, avx2::sum, avx2::update_sums};
 }
 #endif

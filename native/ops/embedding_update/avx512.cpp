@@ -11,11 +11,12 @@ namespace {
 #include "base/simd_avx512.h"
 #include "optim/span.inl"
 #include "ops/embedding_update/kernel.inl"
+#include "ops/embedding_update/sums.inl"
 }  // namespace
 }  // namespace dlrm::avx512
 DLRM_TARGET_END
 
 namespace dlrm {
-const EmbeddingUpdateKernels embedding_update_avx512 = {avx512::update};
+const EmbeddingUpdateKernels embedding_update_avx512 = {avx512::update, avx512::sum, avx512::update_sums};
 }
 #endif

@@ -19,8 +19,10 @@ const VariantTable<EmbeddingUpdateKernels> kVariants = {{
     DLRM_X86(&embedding_update_avx512),
 }};
 
-constexpr int64_t kChunkLookups = 512;
-constexpr double kSortNs = 4;  // per lookup and pass
+constexpr int64_t kChunkLookups = 512, kChunkRows = 512;
+constexpr int64_t kSliceLookups = 1 << 14;    // of sums without a sort
+constexpr int64_t kSumFloats = 1 << 17;       // most that the sums of one slice may take
+constexpr double kSortNs = 4, kSumNs = 2;     // per lookup (and pass)
 
 // Deals out one block of memory; without a block it only measures.
 class Carver {
@@ -39,10 +41,19 @@ class Carver {
   size_t used_ = 0;
 };
 
+// The sums of a table that is not sorted.
+struct Sums {
+  int64_t slices;  // 0: it is
+  float* sums;
+  uint8_t* touched;
+};
+
 struct Scratch {
   UpdateColumn* columns;  // [K], those of a table side by side
   LookupSort* sorts;      // [T]
-  TableTasks slices;      // of the tables of several slices
+  Sums* sums;             // [T]
+  TableTasks first;       // slices of sums, and sorts of one slice
+  TableTasks slices;      // of the sorts of several slices
   TableTasks chunks;
   float* gradients;       // [chunks][gradient_stride]
   int64_t gradient_stride;
@@ -74,15 +85,18 @@ class EmbeddingUpdate : public Op {
     check_run(run);
     const RuleStep step = rule_.at(run.lr, run.step);
     const Scratch scratch = lay_out(run, run.scratch);
-    sort(run, scratch);
+    sum_or_sort(run, scratch, step);
+    sort_slices(run, scratch);
     double ns = 0;
     for (int64_t t = 0; t < options_.tables(); ++t)
-      ns += static_cast<double>(scratch.sorts[t].lookups) * (8 + 0.3 * static_cast<double>(width(t)));
+      if (scratch.chunks.chunks_of(t))
+        ns += static_cast<double>(scratch.sorts[t].lookups) * (8 + 0.3 * static_cast<double>(width(t)));
     for_chunks(run.pool, scratch.chunks.total(), ns, [&](int64_t i) {
       const int64_t t = scratch.chunks.table_of(i);
-      const EmbeddingUpdateArgs a = table(run, scratch.sorts[t], t, step);
-      const Range range = chunk_range(a.lookups, scratch.chunks.chunks_of(t), i - scratch.chunks.first[t]);
-      kernels_.update(a, range, scratch.gradients + i * scratch.gradient_stride);
+      const EmbeddingUpdateArgs a = table(run, scratch, t, step);
+      const auto part = [&](int64_t n) { return chunk_range(n, scratch.chunks.chunks_of(t), i - scratch.chunks.first[t]); };
+      float* gradient = scratch.gradients + i * scratch.gradient_stride;
+      a.slices ? kernels_.update_sums(a, part(a.rows), gradient) : kernels_.update(a, part(a.lookups), gradient);
     });
   }
 
@@ -184,6 +198,8 @@ class EmbeddingUpdate : public Op {
     Scratch s{};
     s.columns = carver.take<UpdateColumn>(columns);
     s.sorts = carver.take<LookupSort>(tables);
+    s.sums = carver.take<Sums>(tables);
+    s.first = {carver.take<int64_t>(tables + 1), tables};
     s.slices = {carver.take<int64_t>(tables + 1), tables};
     s.chunks = {carver.take<int64_t>(tables + 1), tables};
     int64_t chunks = 0, widest = 0;
@@ -199,33 +215,69 @@ class EmbeddingUpdate : public Op {
         ++sort.column_count;
         if (memory) s.columns[c] = column;
       }
-      sort.plan(rows(t));
-      if (by_lookup) sort.sources = carver.take<LookupSource>(sort.lookups);
-      for (auto& keys : sort.keys) keys = carver.take<uint64_t>(sort.lookups);
-      sort.counts = carver.take<uint32_t>(sort.slices * sort.buckets());
-      if (sort.slices > 1) s.passes = std::max(s.passes, sort.passes);
-      if (memory) s.sorts[t] = sort;
-      chunks += chunks_of(sort.lookups);
+      Sums sums{sum_slices(t, sort.lookups), nullptr, nullptr};
+      if (sums.slices) {
+        sums.sums = carver.take<float>(sums.slices * rows(t) * sum_floats(width(t)));
+        sums.touched = carver.take<uint8_t>(sums.slices * rows(t));
+      } else {
+        sort.plan(rows(t));
+        if (by_lookup) sort.sources = carver.take<LookupSource>(sort.lookups);
+        for (auto& keys : sort.keys) keys = carver.take<uint64_t>(sort.lookups);
+        sort.counts = carver.take<uint32_t>(sort.slices * sort.buckets());
+        if (sort.slices > 1) s.passes = std::max(s.passes, sort.passes);
+      }
+      if (memory) {
+        s.sorts[t] = sort;
+        s.sums[t] = sums;
+      }
+      chunks += chunks_of(t, sort.lookups, sums.slices);
       widest = std::max(widest, width(t));
     }
     s.gradient_stride = (widest + kGradientFloats - 1) / kGradientFloats * kGradientFloats;
-    s.gradients = carver.take<float>(chunks * s.gradient_stride);
+    s.gradients = carver.take<float>(std::max(chunks, tables) * s.gradient_stride);
     s.bytes = carver.used();
     if (!memory) return s;
     s.slices.fill([&](int64_t t) { return s.sorts[t].slices > 1 ? s.sorts[t].slices : 0; });
-    s.chunks.fill([&](int64_t t) { return chunks_of(s.sorts[t].lookups); });
+    s.first.fill([&](int64_t t) { return s.sums[t].slices ? s.sums[t].slices : s.sorts[t].slices == 1; });
+    s.chunks.fill([&](int64_t t) { return chunks_of(t, s.sorts[t].lookups, s.sums[t].slices); });
     return s;
   }
 
-  static int64_t chunks_of(int64_t lookups) { return (lookups + kChunkLookups - 1) / kChunkLookups; }
+  // Fewer rows than lookups in each slice, and not too many for a cache: then summing costs less than sorting. Else 0.
+  int64_t sum_slices(int64_t t, int64_t lookups) const {
+    const int64_t slices = (lookups + kSliceLookups - 1) / kSliceLookups;
+    return rows(t) * slices <= lookups && rows(t) * sum_floats(width(t)) <= kSumFloats ? slices : 0;
+  }
 
-  // Tables of one slice in one go each, then the others together, pass by pass.
-  void sort(const Run& run, const Scratch& s) const {
+  // None for the sums of a single slice, which are used where they are made.
+  int64_t chunks_of(int64_t t, int64_t lookups, int64_t slices) const {
+    if (slices) return slices == 1 ? 0 : (rows(t) + kChunkRows - 1) / kChunkRows;
+    return (lookups + kChunkLookups - 1) / kChunkLookups;
+  }
+
+  // The sums; sorts of one slice in one go each.
+  void sum_or_sort(const Run& run, const Scratch& s, const RuleStep& step) const {
+    double ns = 0;
+    for (int64_t t = 0; t < options_.tables(); ++t)
+      if (s.first.chunks_of(t))
+        ns += static_cast<double>(s.sorts[t].lookups) * (s.sums[t].slices ? kSumNs + 0.1 * static_cast<double>(width(t)) : kSortNs);
+    for_chunks(run.pool, s.first.total(), ns, [&](int64_t i) {
+      const int64_t t = s.first.table_of(i), slice = i - s.first.first[t];
+      const Sums& sums = s.sums[t];
+      if (!sums.slices) return s.sorts[t].run();
+      const EmbeddingUpdateArgs a = table(run, s, t, step);
+      const int64_t floats = a.rows * sum_floats(a.width);
+      std::fill_n(a.sums + slice * floats, floats, 0.0f);
+      std::fill_n(a.touched + slice * a.rows, a.rows, uint8_t{0});
+      kernels_.sum(a, chunk_range(a.lookups, sums.slices, slice), slice);
+      if (sums.slices == 1) kernels_.update_sums(a, {0, a.rows}, s.gradients + t * s.gradient_stride);
+    });
+  }
+
+  // The other sorts together, pass by pass.
+  void sort_slices(const Run& run, const Scratch& s) const {
     const int64_t tables = options_.tables();
     const double ns = kSortNs * static_cast<double>(options_.lookups(*run.in[0].bags, run.batch));
-    for_chunks(run.pool, tables, ns, [&](int64_t t) {
-      if (s.sorts[t].slices == 1) s.sorts[t].run();
-    });
     for (int pass = 0; pass < s.passes; ++pass) {
       const auto each_slice = [&](auto&& work) {
         for_chunks(run.pool, s.slices.total(), ns, [&](int64_t i) {
@@ -241,8 +293,9 @@ class EmbeddingUpdate : public Op {
     }
   }
 
-  EmbeddingUpdateArgs table(const Run& run, const LookupSort& sort, int64_t t, const RuleStep& step) const {
+  EmbeddingUpdateArgs table(const Run& run, const Scratch& s, int64_t t, const RuleStep& step) const {
     const int64_t tables = options_.tables();
+    const LookupSort& sort = s.sorts[t];
     EmbeddingUpdateArgs a{};
     a.weight = run.params[t].f32();
     a.weight_stride = row_stride(run.params[t]);
@@ -252,9 +305,18 @@ class EmbeddingUpdate : public Op {
       a.state[i] = state.f32();
       a.state_stride[i] = row_stride(state);
     }
-    a.keys = sort.sorted();
-    a.sources = sort.sources;
+    a.rows = rows(t);
+    a.columns = sort.columns;
+    a.column_count = sort.column_count;
+    a.batch = run.batch;
     a.lookups = sort.lookups;
+    a.slices = s.sums[t].slices;
+    a.sums = s.sums[t].sums;
+    a.touched = s.sums[t].touched;
+    if (!a.slices) {
+      a.keys = sort.sorted();
+      a.sources = sort.sources;
+    }
     a.dout = run.in[1].view.f32();
     if (scaled_) a.row_weights = run.params[tables + t].f32();
     if (options_.positions_cols) a.positions = run.in[2].view.i32();

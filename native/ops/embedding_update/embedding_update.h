@@ -10,8 +10,13 @@
 //   dout        f32; bag b of a column has its E numbers at dout + column.gradient + b dout_stride (per_lookup: lookup b);
 //               all of them within 2^32 floats
 //   row_weights [R] f32 or null
+// Two ways to sum: of many rows, the lookups are sorted by row and each row sums its own.
 //   keys        [L] lookups of all columns sorted by row (lookup_sort.h)
 //   sources     [L] by number of the lookup, if the keys lead there; null: they lead to dout and every s_i is 1
+// Of few rows, every lookup adds to its row's sum: no sort, and a row that thousands look up is no task of its own. Slices
+// of the lookups have sums of their own, which are added in order.
+//   sums        [slices][R][sum_floats(E)] f32, zeros at first
+//   touched     [slices][R], zeros at first, 1 for the rows that have been looked up
 #pragma once
 #include "ops/embedding_bag/embedding_bag.h"
 #include "ops/embedding_update/lookup_sort.h"
@@ -19,25 +24,39 @@
 
 namespace dlrm {
 
+// Floats from one row's sum to the next.
+constexpr int64_t kGradientFloats = 16;
+constexpr int64_t sum_floats(int64_t width) {
+  return width == 1 ? 1 : (width + kGradientFloats - 1) / kGradientFloats * kGradientFloats;
+}
+
 struct EmbeddingUpdateArgs {
   float* weight;
-  int64_t weight_stride, width;
+  int64_t weight_stride, width, rows;
   float* state[2];
   int64_t state_stride[2];
   const float* dout;
   const float* row_weights;
   const int32_t* positions;
+  const UpdateColumn* columns;
+  int64_t column_count, batch;
+  int64_t lookups;  // of all columns
   const uint64_t* keys;
   const LookupSource* sources;
-  int64_t lookups;
+  float* sums;
+  uint8_t* touched;
+  int64_t slices;
   RuleStep rule;
 };
 
-// The rows whose first key lies in keys[range.begin, range.end), all their keys included. gradient: room for [E]
-// rounded up to kGradientFloats.
-constexpr int64_t kGradientFloats = 16;
+// gradient: room for [E] rounded up to kGradientFloats.
 struct EmbeddingUpdateKernels {
+  // The rows whose first key lies in keys[range.begin, range.end), all their keys included.
   void (*update)(const EmbeddingUpdateArgs&, Range, float* gradient);
+  // Adds the lookups of the range to the sums of the slice.
+  void (*sum)(const EmbeddingUpdateArgs&, Range, int64_t slice);
+  // The rows of the range that have been looked up, from their sums.
+  void (*update_sums)(const EmbeddingUpdateArgs&, Range, float* gradient);
 };
 
 extern const EmbeddingUpdateKernels embedding_update_scalar, embedding_update_avx2, embedding_update_avx512;

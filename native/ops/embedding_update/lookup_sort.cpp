@@ -18,17 +18,6 @@ int bit_width(int64_t n) {
   return bits;
 }
 
-// fn(column, range): the parts of the columns that `range` of the table's lookups consists of.
-template <class F>
-void each_column(const LookupSort& sort, Range range, F&& fn) {
-  for (int64_t c = 0; c < sort.column_count; ++c) {
-    const UpdateColumn& column = sort.columns[c];
-    const int64_t begin = std::max<int64_t>(range.begin - column.first, 0);
-    const int64_t end = std::min(range.end - column.first, column.lookups);
-    if (begin < end) fn(column, Range{begin, end});
-  }
-}
-
 LookupSource source_of(const UpdateColumn& column, int64_t bag, int64_t i) {
   LookupSource source{static_cast<uint32_t>(column.gradient_of(bag, i)), 0, 1, -1};
   if (column.pooling == Pooling::max) {
@@ -56,7 +45,7 @@ void LookupSort::count(int pass, int64_t slice) const {
   std::memset(counts, 0, static_cast<size_t>(buckets()) * sizeof(uint32_t));
   const uint32_t mask = static_cast<uint32_t>(buckets() - 1);
   if (pass == 0) {
-    each_column(*this, range, [&](const UpdateColumn& column, Range part) {
+    each_column(columns, column_count, range, [&](const UpdateColumn& column, Range part) {
       for (int64_t i = part.begin; i < part.end; ++i) ++counts[static_cast<uint32_t>(column.indices[i]) & mask];
     });
   } else {
@@ -92,9 +81,9 @@ void LookupSort::scatter(int pass, int64_t slice) const {
       to[places[static_cast<uint32_t>(from[i] >> shift) & mask]++] = from[i];
     return;
   }
-  each_column(*this, range, [&](const UpdateColumn& column, Range part) {
+  each_column(columns, column_count, range, [&](const UpdateColumn& column, Range part) {
     const int32_t* offsets = column.offsets;
-    int64_t bag = std::upper_bound(offsets, offsets + batch + 1, part.begin) - offsets - 1;
+    int64_t bag = column.bag_of(part.begin, batch);
     for (int64_t i = part.begin; i < part.end; ++i) {
       while (i >= offsets[bag + 1]) ++bag;
       if (sources) sources[column.first + i] = source_of(column, bag, i);

@@ -21,6 +21,15 @@ struct UpdateColumn {
   int64_t gradient, gradient_stride;    // floats from dout to that of the first, and from each to the next
   int64_t positions, positions_stride;  // max: the same of the positions
 
+  // The bag of lookup i.
+  int64_t bag_of(int64_t i, int64_t batch) const {
+    int64_t low = 0, high = batch;
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      (offsets[middle] <= i ? low : high) = middle;
+    }
+    return low;
+  }
   int64_t gradient_of(int64_t bag, int64_t i) const { return gradient + (per_lookup ? i : bag) * gradient_stride; }
   // The factor s_i of lookup i of a sum or mean; learned row weights aside.
   float scale_of(int64_t bag, int64_t i) const {
@@ -28,6 +37,16 @@ struct UpdateColumn {
     return weights ? weights[i] : 1.0f;
   }
 };
+
+// fn(column, range): the parts of the columns that `range` of the table's lookups consists of.
+template <class F>
+inline void each_column(const UpdateColumn* columns, int64_t count, Range range, F&& fn) {
+  for (int64_t c = 0; c < count; ++c) {
+    const int64_t begin = range.begin - columns[c].first, end = range.end - columns[c].first;
+    const Range part = {begin > 0 ? begin : 0, end < columns[c].lookups ? end : columns[c].lookups};
+    if (part.begin < part.end) fn(columns[c], part);
+  }
+}
 
 // What the keys lead to where a lookup needs more than a place in dout.
 struct LookupSource {

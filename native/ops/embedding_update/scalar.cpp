@@ -63,9 +63,41 @@ void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
   }
 }
 
+void sum(const EmbeddingUpdateArgs& a, Range range, int64_t slice) {
+  each_column(a.columns, a.column_count, range, [&](const UpdateColumn& c, Range part) {
+    int64_t bag = c.bag_of(part.begin, a.batch);
+    for (int64_t i = part.begin; i < part.end; ++i) {
+      while (i >= c.offsets[bag + 1]) ++bag;
+      const int64_t row = c.indices[i];
+      const float* d = a.dout + c.gradient_of(bag, i);
+      float* sums = a.sums + (slice * a.rows + row) * sum_floats(a.width);
+      for (int64_t e = 0; e < a.width; ++e) {
+        if (c.pooling == Pooling::max)
+          sums[e] += a.positions[c.positions + bag * c.positions_stride + e] == i ? d[e] : 0;
+        else
+          sums[e] += (a.row_weights ? a.row_weights[row] : c.scale_of(bag, i)) * d[e];
+      }
+      a.touched[slice * a.rows + row] = 1;
+    }
+  });
+}
+
+void update_sums(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  for (int64_t row = range.begin; row < range.end; ++row) {
+    bool touched = false;
+    for (int64_t e = 0; e < a.width; ++e) gradient[e] = 0;
+    for (int64_t slice = 0; slice < a.slices; ++slice) {
+      const int64_t at = slice * a.rows + row;
+      if (a.touched[at]) touched = true;
+      for (int64_t e = 0; e < a.width; ++e) gradient[e] += a.sums[at * sum_floats(a.width) + e];
+    }
+    if (touched) apply(a, row, gradient);
+  }
+}
+
 }  // namespace
 }  // namespace dlrm::scalar
 
 namespace dlrm {
-const EmbeddingUpdateKernels embedding_update_scalar = {scalar::update};
+const EmbeddingUpdateKernels embedding_update_scalar = {scalar::update, scalar::sum, scalar::update_sums};
 }
