@@ -228,20 +228,32 @@ function fieldPairs(batch: number): BenchCase[] {
     }
   }
   return [
-    [10, 10],
-    [39, 16],
-  ].flatMap(([f, e]) => [
-    make('fm_pair', f!, e!, f! * e!),
-    { ...make('fm_pair', f!, e!, f! * e!, { vector: true }, e!), shape: `vector, B ${batch}, F ${f}, E ${e}` },
-  ])
+    ...[
+      [10, 10],
+      [39, 16],
+    ].flatMap(([f, e]) => [
+      make('fm_pair', f!, e!, f! * e!),
+      { ...make('fm_pair', f!, e!, f! * e!, { vector: true }, e!), shape: `vector, B ${batch}, F ${f}, E ${e}` },
+      make('field_weighted_pair', f!, e!, f! * e!),
+    ]),
+    make('ffm_pair', 10, 10, 900),
+    make('ffm_pair', 39, 4, 39 * 38 * 4),
+    make('numeric_embedding', 13, 10, 13, {}, 130),
+  ]
 }
 
 /** Ops that work element by element. */
 function elementwise(batch: number): BenchCase[] {
-  const make = (op: string, inputs: number, cols: number): BenchCase => {
+  const make = (op: string, inputs: number, cols: number, attrs: Attrs = {}, out = cols): BenchCase => {
     const matrices = Array.from({ length: inputs }, () => matrix(batch, cols))
-    const call: OpCall = { op, batch, inputs: matrices, dout: [random(batch * cols)] }
+    const call: OpCall = { op, attrs, batch, inputs: matrices, dout: [random(batch * out)] }
     return { op, shape: `B ${batch}, n ${cols}`, passes: BOTH, call }
   }
-  return [make('add', 3, 1), make('add', 2, 100)]
+  return [
+    make('add', 3, 1),
+    make('add', 2, 100),
+    make('exp', 1, 1),
+    make('mul', 2, 100),
+    make('slice', 1, 100, { start: 13, length: 50 }, 50),
+  ]
 }

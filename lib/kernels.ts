@@ -18,7 +18,17 @@ export type { KernelOptions, KernelTiming } from './kernels/call.js'
 export { concat, concatBackward } from './kernels/concat.js'
 export { type CrossArguments, type CrossLayer, cross, crossBackward } from './kernels/cross.js'
 export { type CrossV2Arguments, type CrossV2Layer, crossV2, crossV2Backward } from './kernels/cross_v2.js'
-export { add, addBackward } from './kernels/elementwise.js'
+export {
+  add,
+  addBackward,
+  exp,
+  expBackward,
+  mul,
+  mulBackward,
+  type SliceArguments,
+  slice,
+  sliceBackward,
+} from './kernels/elementwise.js'
 export {
   type EmbeddingBagArguments,
   type EmbeddingBagTable,
@@ -40,7 +50,19 @@ export {
   sigmoidBackward,
 } from './kernels/loss.js'
 export { type MlpArguments, type MlpLayer, mlp, mlpBackward } from './kernels/mlp.js'
-export { type FieldsArguments, fmPair, fmPairBackward } from './kernels/pairs.js'
+export {
+  type FieldsArguments,
+  type FieldWeightedPairArguments,
+  ffmPair,
+  ffmPairBackward,
+  fieldWeightedPair,
+  fieldWeightedPairBackward,
+  fmPair,
+  fmPairBackward,
+  type NumericEmbeddingArguments,
+  numericEmbedding,
+  numericEmbeddingBackward,
+} from './kernels/pairs.js'
 export {
   type DenseUpdateTensor,
   denseUpdate,

@@ -86,6 +86,29 @@ for (const isa of kernels.isas()) {
     t.same(kernels.fmPairBackward({ ...fields, dout: f(2) }, on).dx, f(16, 20, 12, 16, 8, 12))
     t.same(kernels.fmPairBackward({ ...fields, vector: true, dout: f(2, 0) }, on).dx, f(16, 0, 12, 0, 8, 0))
 
+    const fwfm = { ...fields, weight: f(2, 0, -1) } // 2 <v_1, v_0> - <v_2, v_1>
+    t.same(kernels.fieldWeightedPair(fwfm, on).out, f(22 - 39))
+    const dweighted = kernels.fieldWeightedPairBackward({ ...fwfm, dout: f(2) }, on)
+    t.same(dweighted.dx, f(12, 16, 4 - 10, 8 - 12, -6, -8))
+    t.same(dweighted.dweight, f(22, 34, 78))
+    // v_0,1 = 1, v_0,2 = 2, v_1,0 = 3, v_1,2 = 4, v_2,0 = 5, v_2,1 = 6: 1*3 + 2*5 + 4*6
+    const aware = { ...fields, width: 1 }
+    t.same(kernels.ffmPair(aware, on).out, f(37))
+    t.same(kernels.ffmPairBackward({ ...aware, dout: f(2) }, on).dx, f(6, 10, 2, 12, 4, 8))
+    const numeric = { batch: 2, x: f(1, 2, 3, 4), weight: f(1, 10, 100, 1000) }
+    t.same(kernels.numericEmbedding(numeric, on).out, f(1, 10, 200, 2000, 3, 30, 400, 4000))
+    const dnumeric = kernels.numericEmbeddingBackward({ ...numeric, dout: f(1, 0, 0, 1, 0, 1, 1, 0) }, on)
+    t.same([dnumeric.dx, dnumeric.dweight], [f(1, 1000, 10, 100), f(1, 3, 4, 2)])
+
+    const product = { x: f(1, 2), y: f(3, 4) }
+    t.same(kernels.mul(product, on).out, f(3, 8))
+    const dproduct = kernels.mulBackward({ ...product, dout: f(10, 100) }, on)
+    t.same([dproduct.dx, dproduct.dy], [f(30, 400), f(10, 200)])
+    t.ok(distance(kernels.exp({ x: f(0, 1, -100) }, on).out, [1, Math.E, Math.exp(-87)]) < 1e-6)
+    t.ok(distance(kernels.expBackward({ x: f(0, 1), dout: f(2, 3) }, on).dx, [2, 3 * Math.E]) < 1e-6)
+    const part = { batch: 2, x: f(1, 2, 3, 4, 5, 6), start: 1, length: 2 }
+    t.same(kernels.slice(part, on).out, f(2, 3, 5, 6))
+    t.same(kernels.sliceBackward({ ...part, dout: f(1, 2, 3, 4) }, on).dx, f(0, 1, 2, 0, 3, 4))
     t.same(kernels.add({ inputs: [f(1, 2), f(10, 20), f(100, 200)] }, on).out, f(111, 222))
     t.same(kernels.addBackward({ count: 2, dout: f(1, 2) }, on).dinputs, [f(1, 2), f(1, 2)])
     // Three columns, the first and the last of one table; widths 2, 1 and 2; sum, mean and max.

@@ -29,3 +29,89 @@ function elements(op: string, name: string, arrays: readonly Float32Array[]) {
   const inputs = arrays.map((data, i) => ({ data: check.floats(`${name}[${i}]`, data, 'n', batch), cols: 1 }))
   return { op, batch, inputs }
 }
+
+/** x * y, element by element. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`. */
+export function mul(
+  args: { x: Float32Array; y: Float32Array },
+  options?: KernelOptions,
+): { out: Float32Array } & KernelTiming {
+  const { result, timing } = call(mulCall(args), options)
+  return { out: result.outputs[0]!, ...timing }
+}
+
+/** Gradients of {@link mul}: dx = dout * y, dy = dout * x. Errors: as `mul`. */
+export function mulBackward(
+  args: { x: Float32Array; y: Float32Array; dout: Float32Array },
+  options?: KernelOptions,
+): { dx: Float32Array; dy: Float32Array } & KernelTiming {
+  const forward = mulCall(args)
+  const dout = new Arguments('mul').floats('dout', args.dout, 'n', forward.batch)
+  const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
+  return { dx: result.din![0]!, dy: result.din![1]!, ...timing }
+}
+
+/** e^x, x limited to [-87, 88]. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`. */
+export function exp(args: { x: Float32Array }, options?: KernelOptions): { out: Float32Array } & KernelTiming {
+  const { result, timing } = call(expCall(args.x), options)
+  return { out: result.outputs[0]!, ...timing }
+}
+
+/** Gradient of {@link exp}: dx = e^x dout. Errors: as `exp`. */
+export function expBackward(
+  args: { x: Float32Array; dout: Float32Array },
+  options?: KernelOptions,
+): { dx: Float32Array } & KernelTiming {
+  const forward = expCall(args.x)
+  const dout = new Arguments('exp').floats('dout', args.dout, 'n', forward.batch)
+  const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
+  return { dx: result.din![0]!, ...timing }
+}
+
+/** What {@link slice} takes. */
+export interface SliceArguments {
+  /** B */
+  batch: number
+  /** `[B, N]` */
+  x: Float32Array
+  /** First column, from 0. */
+  start: number
+  /** How many columns, at least 1. */
+  length: number
+}
+
+/** Columns `start` to `start + length` of x: out `[B, length]`. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`. */
+export function slice(args: SliceArguments, options?: KernelOptions): { out: Float32Array } & KernelTiming {
+  const { result, timing } = call(sliceCall(args), options)
+  return { out: result.outputs[0]!, ...timing }
+}
+
+/** Gradient of {@link slice}: `dout [B, length]` in its columns of dx `[B, N]`, 0 in the others. Errors: as `slice`. */
+export function sliceBackward(
+  args: SliceArguments & { dout: Float32Array },
+  options?: KernelOptions,
+): { dx: Float32Array } & KernelTiming {
+  const forward = sliceCall(args)
+  const dout = new Arguments('slice').floats('dout', args.dout, 'B x length', args.batch, args.length)
+  const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
+  return { dx: result.din![0]!, ...timing }
+}
+
+function mulCall({ x, y }: { x: Float32Array; y: Float32Array }) {
+  const check = new Arguments('mul')
+  const batch = check.anyFloats('x', x).length
+  const inputs = [x, check.floats('y', y, 'n', batch)].map(data => ({ data, cols: 1 }))
+  return { op: 'mul', batch, inputs }
+}
+
+function expCall(x: Float32Array) {
+  const batch = new Arguments('exp').anyFloats('x', x).length
+  return { op: 'exp', batch, inputs: [{ data: x, cols: 1 }] }
+}
+
+function sliceCall({ batch, x, start, length }: SliceArguments) {
+  const check = new Arguments('slice')
+  check.size('batch', batch)
+  check.size('length', length)
+  const cols = check.quotient('x', x, 'B', batch)
+  return { op: 'slice', attrs: { start, length }, batch, inputs: [{ data: x, cols }] }
+}

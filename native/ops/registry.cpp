@@ -12,12 +12,18 @@ const std::vector<OpDef>& registry() {
       {"dense_update", make_dense_update},
       {"embedding_bag", make_embedding_bag},
       {"embedding_update", make_embedding_update},
+      {"exp", make_exp},
+      {"ffm_pair", make_ffm_pair},
+      {"field_weighted_pair", make_field_weighted_pair},
       {"fm_pair", make_fm_pair},
       {"interaction_dot", make_interaction_dot},
       {"linear_bag", make_linear_bag},
       {"mlp", make_mlp},
       {"mse_loss", make_mse_loss},
+      {"mul", make_mul},
+      {"numeric_embedding", make_numeric_embedding},
       {"sigmoid", make_sigmoid},
+      {"slice", make_slice},
   };
   return ops;
 }

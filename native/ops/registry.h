@@ -18,11 +18,17 @@ std::unique_ptr<Op> make_cross_v2(const MakeArgs&);
 std::unique_ptr<Op> make_dense_update(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_bag(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_update(const MakeArgs&);
+std::unique_ptr<Op> make_exp(const MakeArgs&);
+std::unique_ptr<Op> make_ffm_pair(const MakeArgs&);
+std::unique_ptr<Op> make_field_weighted_pair(const MakeArgs&);
 std::unique_ptr<Op> make_fm_pair(const MakeArgs&);
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
 std::unique_ptr<Op> make_linear_bag(const MakeArgs&);
 std::unique_ptr<Op> make_mlp(const MakeArgs&);
 std::unique_ptr<Op> make_mse_loss(const MakeArgs&);
+std::unique_ptr<Op> make_mul(const MakeArgs&);
+std::unique_ptr<Op> make_numeric_embedding(const MakeArgs&);
 std::unique_ptr<Op> make_sigmoid(const MakeArgs&);
+std::unique_ptr<Op> make_slice(const MakeArgs&);
 
 }  // namespace dlrm

@@ -1,0 +1,21 @@
+#include "ops/field_weighted_pair/field_weighted_pair.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "base/target.h"
+
+DLRM_TARGET_AVX512
+namespace dlrm::avx512 {
+namespace {
+#include "base/simd_avx512.h"
+#include "ops/fields.inl"
+#include "ops/field_weighted_pair/kernel.inl"
+}  // namespace
+}  // namespace dlrm::avx512
+DLRM_TARGET_END
+
+namespace dlrm {
+const FieldWeightedPairKernels field_weighted_pair_avx512 = {avx512::forward, avx512::backward, avx512::add_sums, avx512::Vec::W, 0.07};
+}
+#endif

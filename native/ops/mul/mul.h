@@ -1,0 +1,16 @@
+// The product of two matrices of one shape, element by element.
+//   x, y, out [B,N]  f32; out = x * y
+// Backward: dx = dout * y, dy = dout * x
+#pragma once
+#include "base/view.h"
+
+namespace dlrm {
+
+// Rows [range.begin, range.end) of to = x * y; `to` is neither of them.
+struct MulKernels {
+  void (*multiply)(const View& to, const View& x, const View& y, Range);
+};
+
+extern const MulKernels mul_scalar, mul_avx2, mul_avx512;
+
+}  // namespace dlrm
