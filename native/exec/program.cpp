@@ -81,7 +81,8 @@ struct Program::Execution {
   View view(int slot, int64_t batch) const {
     if (slot < 0) return {};
     const Slot& s = plan.slots[slot];
-    return {arena.data() + s.offset, s.spec.dtype, s.rows(batch), s.spec.cols, s.spec.cols};
+    const Plan::Place place = plan.place(slot);
+    return {arena.data() + place.offset, s.spec.dtype, s.rows(batch), s.spec.cols, place.stride};
   }
 
   Plan plan;

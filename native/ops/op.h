@@ -105,6 +105,16 @@ struct SparseUpdate {
   bool reads_positions() const;  // some mode is max: Op::saved[0] says which lookups won
 };
 
+// Columns that an input and an output have in common, all of one of the two: forward copies them, backward copies (or at
+// least passes on unchanged) their gradient. The planner lets both be the same memory where it can; an op that declares
+// this compares pointers and then has nothing to copy.
+struct Alias {
+  int input = 0, output = 0;
+  int64_t input_column = 0, output_column = 0;
+  bool values = true;     // out = in in these columns
+  bool gradients = true;  // din = dout in these columns, and din has no others
+};
+
 struct Cost {
   double flops = 0, bytes = 0;  // bytes: least traffic to and from memory
 };
@@ -141,6 +151,7 @@ class Op {
   std::vector<SparseUpdate> sparse_updates;
   std::vector<int64_t> bag_rows;  // indices of bag t of input 0 must be below bag_rows[t]; 0: the op does not read it
   int64_t dlookup_cols = 1;       // of Run::dlookup
+  std::vector<Alias> aliases;
   int64_t packed_floats = 0;
   // Does backward read the values of these? (Gradients aside.) The memory plan keeps alive only what is read.
   bool backward_reads_inputs = true, backward_reads_outputs = true;

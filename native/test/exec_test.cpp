@@ -29,6 +29,54 @@ GraphSpec shared_value_graph() {
   return spec;
 }
 
+// Values put side by side again and again, cut, added, used twice by one node and by several.
+GraphSpec tangled_graph() {
+  const auto layers = [](double n, const char* last) {
+    return Attrs{{"layers", std::vector<double>{n}}, {"last", std::string(last)}};
+  };
+  GraphSpec spec;
+  spec.inputs.dense = 3;
+  spec.inputs.rows = {50, 7};
+  spec.inputs.table_names = {"C1", "C2"};
+  spec.nodes = {
+      {"embedding_bag", "e", {"tables"}, {"e"}, {{"rows", std::vector<double>{50, 7}}, {"width", 5.0}, {"mode", std::string("sum")}}},
+      {"mlp", "a", {"dense"}, {"a"}, layers(4, "sigmoid")},
+      {"mlp", "b", {"dense"}, {"b"}, layers(3, "none")},
+      {"concat", "c1", {"a", "b", "a"}, {"c1"}, {}},
+      {"concat", "c2", {"e", "c1"}, {"c2"}, {}},
+      {"slice", "s", {"c2"}, {"s"}, {{"start", 2.0}, {"length", 9.0}}},
+      {"mlp", "h", {"a"}, {"h"}, layers(4, "sigmoid")},
+      {"add", "t", {"h", "a", "h"}, {"t"}, {}},
+      {"concat", "c3", {"s", "t", "b"}, {"c3"}, {}},
+      {"mlp", "y", {"c3"}, {"y"}, layers(1, "none")},
+      {"mlp", "w", {"c2"}, {"w"}, layers(1, "none")},
+      {"add", "p", {"y", "w"}, {"p"}, {}},
+      {"mse_loss", "loss", {"p", "labels"}, {"loss"}, {}},
+  };
+  spec.loss = "loss";
+  spec.prediction = "p";
+  return spec;
+}
+
+// The same with a slice of all columns before every input of a concat or an add: a slice has its memory already, so that the
+// concat must copy, in both directions. The last comes first, since gradients are added from the last node to the first.
+GraphSpec with_copies(const GraphSpec& given) {
+  const Graph graph(given, Isa::scalar);
+  GraphSpec spec = given;
+  spec.nodes.clear();
+  for (size_t n = 0; n < given.nodes.size(); ++n) {
+    NodeSpec node = given.nodes[n];
+    for (size_t i = node.inputs.size(); (node.op == "concat" || node.op == "add") && i-- > 0;) {
+      const std::string name = node.name + "_" + std::to_string(i);
+      const auto cols = static_cast<double>(graph.values[static_cast<size_t>(graph.nodes[n].inputs[i])].cols);
+      spec.nodes.push_back({"slice", name, {node.inputs[i]}, {name}, {{"start", 0.0}, {"length", cols}}});
+      node.inputs[i] = name;
+    }
+    spec.nodes.push_back(node);
+  }
+  return spec;
+}
+
 // The DLRM of the whole package, small.
 GraphSpec dlrm_graph() {
   GraphSpec spec;
@@ -128,32 +176,101 @@ TEST(graph_refuses_what_makes_no_sense) {
   broken("defined twice", Code::argument, [](GraphSpec& s) { s.nodes[3].name = "a"; });
 }
 
-// The derivative of the loss along the step that SGD took must be -lr |g|^2: checked by finite differences over the whole
-// graph, with a value whose three gradients must be added up.
+// What one step of SGD took off every parameter, as a gradient, against finite differences over the whole graph: values are
+// used several times, so that their gradients must be added up.
 TEST(program_adds_the_gradients_of_a_value_used_several_times) {
-  Program program(shared_value_graph(), Isa::scalar, 3);
-  const Batch batch = random_batch(program.inputs(), 6, 5);
-  program.compile(sgd(), 8);
-  std::vector<float> predictions(6);
-  const size_t weight = 0;  // a.0.weight
-  const std::vector<float> before = values(program, weight);
-  const double lr = 1e-2;
-  program.step(batch, {lr}, 1, nullptr);
-  const std::vector<float> after = values(program, weight);
-  Program fresh(shared_value_graph(), Isa::scalar, 3);
-  for (size_t i = 0; i < before.size(); ++i) {
-    const float gradient = (before[i] - after[i]) / static_cast<float>(lr), h = 1e-2f;
-    double loss[2];
-    for (int side = 0; side < 2; ++side) {
-      const float moved = before[i] + (side ? h : -h);
-      fresh.write(weight, static_cast<int64_t>(i), 1, &moved);
-      loss[side] = fresh.evaluate(batch, predictions.data(), nullptr);
+  for (const GraphSpec& spec : {shared_value_graph(), tangled_graph(), with_copies(tangled_graph())}) {
+    Program program(spec, Isa::scalar, 3), fresh(spec, Isa::scalar, 3);
+    const Batch batch = random_batch(program.inputs(), 6, 5);
+    program.compile(sgd(), 8);
+    const double lr = 1e-2;
+    program.step(batch, {lr}, 1, nullptr);
+    for (size_t t = 0; t < fresh.tensors().size(); ++t) {
+      const std::vector<float> before = values(fresh, t), after = values(program, t);
+      for (size_t i = 0; i < before.size(); ++i) {
+        const float gradient = (before[i] - after[i]) / static_cast<float>(lr), h = 1e-2f;
+        double loss[2];
+        for (int side = 0; side < 2; ++side) {
+          const float moved = before[i] + (side ? h : -h);
+          std::vector<float> predictions(6);
+          fresh.write(t, static_cast<int64_t>(i), 1, &moved);
+          loss[side] = fresh.evaluate(batch, predictions.data(), nullptr);
+        }
+        fresh.write(t, static_cast<int64_t>(i), 1, &before[i]);
+        const double numeric = (loss[1] - loss[0]) / (2 * h);
+        expect(std::abs(numeric - gradient) < 2e-3 * (1 + std::abs(numeric)), "%s[%zu]: %g by differences, %g by backward",
+               fresh.tensors()[t]->spec.name.c_str(), i, numeric, static_cast<double>(gradient));
+      }
     }
-    fresh.write(weight, static_cast<int64_t>(i), 1, &before[i]);
-    const double numeric = (loss[1] - loss[0]) / (2 * h);
-    expect(std::abs(numeric - gradient) < 2e-3 * (1 + std::abs(numeric)), "element %zu: %g by differences, %g by backward", i, numeric,
-           static_cast<double>(gradient));
   }
+}
+
+// Where the tensors of a node are in the plan: output or gradient of input i.
+struct Places {
+  const Graph graph{tangled_graph(), Isa::scalar};
+  const Plan plan{graph, Mode::train, 8};
+  const NodeSlots& slots(const std::string& name) const {
+    size_t n = 0;
+    while (graph.nodes[n].name != name) ++n;
+    return plan.nodes[n];
+  }
+  // `slot` is columns of `whole` from this one on.
+  void expect_part(int slot, int whole, size_t column) const {
+    const Plan::Place a = plan.place(slot), b = plan.place(whole);
+    expect(a.stride == b.stride && a.offset == b.offset + 4 * column, "stride %lld at %zu, expected stride %lld at %zu",
+           static_cast<long long>(a.stride), a.offset, static_cast<long long>(b.stride), b.offset + 4 * column);
+    expect(plan.slots[slot].first >= plan.slots[whole].first && plan.slots[slot].last <= plan.slots[whole].last, "outlives the whole");
+  }
+};
+
+TEST(plan_puts_values_where_they_are_concatenated) {
+  const Places p;
+  const int c1 = p.slots("c1").out[0], c2 = p.slots("c2").out[0], c3 = p.slots("c3").out[0];
+  p.expect_part(p.slots("e").out[0], c2, 0);
+  p.expect_part(c1, c2, 10);
+  p.expect_part(p.slots("a").out[0], c2, 10);  // the first of its two places
+  p.expect_part(p.slots("b").out[0], c1, 4);
+  p.expect_part(p.slots("s").out[0], c2, 2);  // so that c3 copies it
+  p.expect_part(p.slots("t").out[0], c3, 9);
+  expect(p.plan.place(c2).stride == 21 && p.plan.place(c3).stride == 16, "the wholes are not whole");
+}
+
+TEST(plan_puts_gradients_where_they_are_split) {
+  const Places p;
+  const auto din = [&](const char* name, size_t i) { return p.slots(name).din[i]; };
+  const auto extra = [&](const char* name, size_t i) { return p.slots(name).din_extra[i]; };
+  const int dc2 = p.slots("c2").dout[0], dc3 = p.slots("c3").dout[0];
+  // b: c3 is its last use, so its gradient starts there; that of c1 is added to it.
+  p.expect_part(din("c3", 0), dc3, 0);
+  p.expect_part(din("c3", 2), dc3, 13);
+  expect(extra("c3", 2) < 0 && din("c1", 1) == din("c3", 2) && extra("c1", 1) >= 0, "the gradient of b");
+  p.expect_part(din("c2", 0), dc2, 0);
+  p.expect_part(din("c2", 1), dc2, 10);
+  // h twice in one add: the first is the add's own gradient, the second is added.
+  p.expect_part(din("t", 0), p.slots("t").dout[0], 0);
+  expect(din("t", 2) == din("t", 0) && extra("t", 2) >= 0, "the gradient of h");
+}
+
+TEST(program_is_bitwise_the_same_whether_values_share_memory_or_are_copied) {
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa)
+    for (const int threads : {1, 3}) {
+      Pool pool(threads);
+      pool.serial_below_ns = 0;
+      Program shared(tangled_graph(), static_cast<Isa>(isa), 11), copied(with_copies(tangled_graph()), static_cast<Isa>(isa), 11);
+      for (Program* program : {&shared, &copied}) {
+        program->compile(all(rule("adagrad")), 200);
+        for (int64_t step = 1; step <= 5; ++step)
+          program->step(random_batch(program->inputs(), step == 3 ? 200 : 60 + step, static_cast<uint64_t>(step)), {0.05}, step, &pool);
+      }
+      for (size_t i = 0; i < shared.tensors().size(); ++i)
+        expect(values(shared, i) == values(copied, i), "%s: %s differs", isa_name(static_cast<Isa>(isa)), shared.tensors()[i]->spec.name.c_str());
+      const Batch batch = random_batch(shared.inputs(), 33, 9);
+      std::vector<float> p(33), q(33);
+      const double loss = shared.evaluate(batch, p.data(), &pool);
+      expect(loss == copied.evaluate(batch, q.data(), &pool) && p == q, "evaluation differs");
+      shared.predict(batch, q.data(), &pool);
+      expect(p == q, "prediction differs from evaluation");
+    }
 }
 
 TEST(program_is_bitwise_the_same_with_any_number_of_threads) {

@@ -23,6 +23,7 @@ class Add : public Op {
     cols_ = args.matrix(0).cols;
     for (size_t i = 1; i < inputs_; ++i) args.matrix(i, cols_);
     outputs = {{kPerExample, cols_}};
+    aliases = {{0, 0, 0, 0, false, true}};
     backward_reads_inputs = backward_reads_outputs = false;
   }
 

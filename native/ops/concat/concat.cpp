@@ -21,7 +21,10 @@ class Concat : public Op {
  public:
   explicit Concat(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), inputs_(args.inputs.size()) {
     if (!inputs_) fail(Code::shape, "[concat] %s: expected at least one input, received none", args.name.c_str());
-    for (size_t i = 0; i < inputs_; ++i) cols_ += args.matrix(i).cols;
+    for (size_t i = 0; i < inputs_; ++i) {
+      aliases.push_back({static_cast<int>(i), 0, 0, cols_});
+      cols_ += args.matrix(i).cols;
+    }
     outputs = {{kPerExample, cols_}};
     backward_reads_inputs = backward_reads_outputs = false;
   }
@@ -31,7 +34,7 @@ class Concat : public Op {
       View to = run.out[0];
       for (size_t i = 0; i < inputs_; ++i) {
         to.cols = run.in[i].view.cols;
-        kernels_.copy(to, run.in[i].view, rows);
+        if (to.data != run.in[i].view.data) kernels_.copy(to, run.in[i].view, rows);
         to.data = to.f32() + to.cols;
       }
     });
@@ -42,7 +45,7 @@ class Concat : public Op {
       View from = run.dout[0];
       for (size_t i = 0; i < inputs_; ++i) {
         from.cols = run.in[i].view.cols;
-        if (run.din[i]) kernels_.copy(run.din[i], from, rows);
+        if (run.din[i] && run.din[i].data != from.data) kernels_.copy(run.din[i], from, rows);
         from.data = from.f32() + from.cols;
       }
     });

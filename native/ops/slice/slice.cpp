@@ -36,6 +36,7 @@ class Slice : public Op {
     start_ = column_attr(args, "start", 0, cols - 1);
     length_ = column_attr(args, "length", 1, cols - start_);
     outputs = {{kPerExample, length_}};
+    aliases = {{0, 0, start_, 0, true, false}};
     backward_reads_inputs = backward_reads_outputs = false;
   }
 
