@@ -5,15 +5,14 @@ import type { ModelClass } from '../models/define.js'
 import { DLRM } from '../models/dlrm.js'
 import type { Model } from '../models/model.js'
 import { native } from '../native.js'
-import type { Optimizer } from '../optim/optimizer.js'
 import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult, Progress } from '../train/fit.js'
-import type { Metrics } from '../train/metrics.js'
 import type { Io } from './io.js'
-import { findModel, givenOptions, kindOf, makeModel } from './models.js'
+import { findModel, givenOptions, kindOf } from './models.js'
 import { defined, openData, type RunData } from './open_data.js'
 import { makeReporter, type Reporter } from './output.js'
-import { hasClicks, modelConfig, shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
+import { shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
+import { finalMetrics, fitOptions, newModel, validSource } from './setup.js'
 import { stopOnSignals } from './signals.js'
 import { UsageError } from './usage.js'
 
@@ -59,40 +58,6 @@ async function loadFor(settings: TrainSettings, path: string): Promise<Model> {
   return DLRM.load(path, defined({ loss, lossWeights, lossThreshold }))
 }
 
-/** Random data: the reference's parameters for this seed. Otherwise the native generator, which is parallel. */
-async function newModel(settings: TrainSettings, data: RunData): Promise<Model> {
-  const { denseCount: dense, tableSizes: tables, categorical } = data.schema
-  const names = categorical.map(column => column.name)
-  const ModelClass = await findModel(settings.model ?? 'dlrm')
-  if (ModelClass !== DLRM)
-    return makeModel(ModelClass, settings, { dense, tables, tableNames: names, seed: settings.seed })
-  const config = modelConfig(settings, { dense, tables, names })
-  if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
-  const { RandomState } = await import('../data/numpy_random.js')
-  return new DLRM({ ...config, random: new RandomState(settings.seed) })
-}
-
-async function makeOptimizer(s: TrainSettings): Promise<Optimizer> {
-  const { lrNumWarmupSteps: warmupSteps = 0, lrDecayStartStep: decayStartStep = 0, lrNumDecaySteps: decaySteps = 0 } = s
-  const { WarmupPolyDecay } = await import('../optim/schedule.js')
-  const scheduled = warmupSteps > 0 || decaySteps > 0
-  const options = {
-    lr: s.learningRate,
-    ...(scheduled ? { schedule: new WarmupPolyDecay({ warmupSteps, decayStartStep, decaySteps }) } : {}),
-    ...defined({ weightDecay: s.weightDecay }),
-  }
-  switch (s.optimizer) {
-    case 'sgd':
-      return new (await import('../optim/sgd.js')).SGD({ ...options, ...defined({ momentum: s.momentum }) })
-    case 'adagrad':
-      return new (await import('../optim/adagrad.js')).Adagrad(options)
-    case 'rwsadagrad':
-      return new (await import('../optim/rowwise_adagrad.js')).RowWiseAdagrad(options)
-    case 'adam':
-      return new (await import('../optim/adam.js')).Adam(options)
-  }
-}
-
 /** One run over opened data. */
 class Run {
   readonly #settings: TrainSettings
@@ -107,11 +72,7 @@ class Run {
     this.#data = data
     this.#model = model
     this.#reporter = reporter
-    const judged = hasClicks(settings.mode) || settings.testFreq > 0
-    this.#valid = judged ? (data.valid ?? data.test) : undefined
-    if (settings.earlyStopping !== undefined && !data.valid) {
-      throw new UsageError('--early-stopping: needs validation data (--valid-data-file or --valid-fraction)')
-    }
+    this.#valid = validSource(settings, data)
   }
 
   async train(): Promise<number> {
@@ -137,7 +98,7 @@ class Run {
   async judge(): Promise<number> {
     const { test, valid, train } = this.#data
     const source = test ?? valid ?? train
-    const metrics = await this.#evaluate(source)
+    const metrics = await evaluate(this.#model, source, { batchSize: this.#settings.testMiniBatchSize })
     const nothing = { steps: 0, samples: 0, seconds: null, samplesPerSecond: null, bestStep: null, savedTo: null }
     this.#reporter.summary({
       ...nothing,
@@ -151,17 +112,11 @@ class Run {
 
   async #fitOptions(signal: AbortSignal): Promise<FitOptions> {
     const s = this.#settings
-    const { earlyStopping: patience, metric, checkpointDir: dir } = s
+    const { checkpointDir: dir } = s
     const onWarning = (text: string): void => this.#reporter.note(text)
     return {
-      batchSize: s.miniBatchSize,
-      optimizer: await makeOptimizer(s),
-      epochs: s.nepochs,
-      ...defined({ stepsPerEpoch: s.numBatches || undefined, validEvery: s.testFreq || undefined, resume: s.resume }),
-      shuffle: s.shuffle ?? hasClicks(s.mode),
-      seed: s.seed,
-      validBatchSize: s.testMiniBatchSize,
-      ...(patience === undefined ? {} : { earlyStopping: { patience, ...defined({ metric }) } }),
+      ...(await fitOptions(s)),
+      ...defined({ resume: s.resume }),
       ...(dir === undefined ? {} : { checkpoint: { dir, every: s.checkpointEvery ?? 1000, onWarning } }),
       progressEvery: s.progress ? BAR_EVERY : s.printFreq,
       onProgress: progress => this.#report(progress),
@@ -184,7 +139,7 @@ class Run {
   async #finish(result: FitResult, stopped: boolean): Promise<void> {
     const { saveModel } = this.#settings
     if (saveModel !== undefined) await this.#model.save(saveModel)
-    const final = stopped ? undefined : await this.#final(result)
+    const final = stopped ? undefined : await finalMetrics(this.#settings, this.#data, this.#model, result)
     this.#reporter.summary({
       split: final?.split ?? null,
       metrics: final?.metrics ?? null,
@@ -197,19 +152,5 @@ class Run {
       teacherAuc: stopped ? null : (this.#data.ceiling?.() ?? null),
       savedTo: saveModel ?? null,
     })
-  }
-
-  async #final({ history, best, steps }: FitResult): Promise<{ split: string; metrics: Metrics } | undefined> {
-    const { test } = this.#data
-    if (hasClicks(this.#settings.mode) && test && test !== this.#valid) {
-      return { split: test.name, metrics: await this.#evaluate(test) }
-    }
-    if (!this.#valid) return undefined
-    const known = history.find(({ step }) => step === (best?.step ?? steps))
-    return { split: this.#valid.name, metrics: known?.valid ?? (await this.#evaluate(this.#valid)) }
-  }
-
-  #evaluate(source: NonNullable<RunData['valid']>): Promise<Metrics> {
-    return evaluate(this.#model, source, { batchSize: this.#settings.testMiniBatchSize })
   }
 }

@@ -60,7 +60,8 @@ export interface Progress {
   loss: number
   /** Time in training steps per step since the last report, ms. */
   millisecondsPerStep: number
-  /** Examples per second of training so far in this call. */
+  /** Seconds of training (validation and checkpoints not counted) and examples per second, so far in this call. */
+  seconds: number
   samplesPerSecond: number
   /** Set when this reports a validation. */
   valid?: Metrics
@@ -233,6 +234,7 @@ class Fit {
       step: this.#model.steps,
       stepInEpoch: this.#stepInEpoch,
       ...this.#training,
+      seconds: this.#milliseconds / 1000,
       samplesPerSecond: this.#samples / (this.#milliseconds / 1000),
       valid,
     })
