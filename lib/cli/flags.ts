@@ -87,6 +87,11 @@ const others: Flag[] = [
 
 const data: Flag[] = [
   flag(
+    '--data <file>',
+    text,
+    'short for --data-generation=dataset --raw-data-file=<file>, --data-set guessed from its first line (default none)',
+  ),
+  flag(
     '--data-generation <kind>',
     oneOf('random', 'synthetic', 'dataset'),
     'random: as the reference; synthetic: clicks of a planted teacher, or a locality trace; dataset: files (default random)',
@@ -208,6 +213,56 @@ export const trainFlags: Groups = {
   'Training:': training,
   'Machine and output:': [...machine, ...output],
 }
+
+/** Not for a comparison: it names its models itself, keeps none, and each run is new. */
+const ONE_MODEL =
+  '--model --load-model --save-model --inference-only --checkpoint-dir --checkpoint-every --resume --print-freq --print-time --json --progress'
+
+const compared = (flags: readonly Flag[]): Flag[] =>
+  flags.filter(({ spec, only }) => {
+    const name = spec.split(' ')[0]!
+    return !ONE_MODEL.split(' ').includes(name) && (!only || only.some(mode => JUDGED.includes(mode)))
+  })
+
+const comparison: Flag[] = [
+  flag(
+    '--models <a,b>',
+    names,
+    `the models, in the order of the table: ${modelList()}, JavaScript files, or entries of --settings (default: all entries)`,
+  ),
+  flag(
+    '--settings <file>',
+    text,
+    'JSON, {"<entry>": {"model": "deepfm", "<flag>": value, ...}, ...}: flags of single models; "*": of all (default none)',
+  ),
+  flag(
+    '--seeds <n>',
+    integer(1, 1000),
+    'runs of each model; the first has the seed of --seed, then one more each (default 1)',
+  ),
+  flag('--html <file>', text, 'write a page with the table and the curves (default none)'),
+  yes('--json', 'one JSON object per line instead of a table (default off)'),
+]
+
+/** Flags for the data of all models, and for how each is trained. */
+export const compareFlags: Groups = {
+  'Comparison:': comparison,
+  ...Object.fromEntries(
+    Object.entries(trainFlags).flatMap(([heading, flags]) => {
+      const kept = compared(flags)
+      return kept.length > 0 ? [[heading, kept]] : []
+    }),
+  ),
+}
+
+/** What an entry of `--settings` may set: the model, its options and its training, not the data. */
+export const entryFlags: readonly Flag[] = compared([
+  ...dlrmFlags,
+  ...others,
+  ...data.filter(({ spec }) => /^--(test-)?mini-batch-size /.test(spec)),
+  ...files.filter(({ spec }) => spec.startsWith('--shuffle ')),
+  ...training,
+])
 
 const byName = (flags: readonly Flag[], ...wanted: string[]): Flag[] =>
   wanted.map(name => ({ ...flags.find(f => f.spec.startsWith(`${name} `))!, only: undefined }))

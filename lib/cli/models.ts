@@ -107,8 +107,19 @@ export async function openModel(path: string, own?: string): Promise<Model> {
 /** Options of models among the flags, by flag name. */
 export function givenOptions(flags: object): { [flag: string]: unknown } {
   const values = flags as { [name: string]: unknown }
-  const given = [...optionsByName().keys(), 'modelOptions'].filter(name => values[name] !== undefined)
+  const given = optionKeys().filter(name => values[name] !== undefined)
   return Object.fromEntries(given.map(name => [kebab(name), values[name]]))
+}
+
+/** Keys of the flags that are options of some model. */
+export const optionKeys = (): string[] => [...optionsByName().keys(), 'modelOptions']
+
+/** Whether a model has this option of `optionKeys`. */
+export function takesOption(ModelClass: Loadable<Model>, key: string): boolean {
+  if (!isDefined(ModelClass)) return false
+  return (
+    Object.hasOwn(ModelClass.definition.options, key) || (key === 'modelOptions' && !modelKinds.has(ModelClass.kind))
+  )
 }
 
 /** A new model of this class with the options among the flags. Errors: UsageError for options that it does not have. */

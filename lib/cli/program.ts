@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { DlrmError } from '../errors.js'
 import {
+  compareFlags,
   demoFlags,
   evalFlags,
   type Groups,
@@ -13,6 +13,7 @@ import {
 } from './flags.js'
 import type { Io } from './io.js'
 import { UsageError } from './usage.js'
+import { version } from './version.js'
 
 const EXAMPLES = `
 Examples:
@@ -20,6 +21,8 @@ Examples:
     $ dlrm demo
   Train on Criteo's Kaggle data, judge on a test file, save the model:
     $ dlrm train --data-generation=dataset --data-set=kaggle --raw-data-file=train.txt --test-data-file=test.txt --save-model=m.safetensors
+  Compare models on the same data, on a page with curves:
+    $ dlrm compare --models=lr,fm,deepfm,dlrm --data=train.txt --seeds=3 --html=report.html
   Click probabilities of raw rows from a pipe:
     $ cat rows.txt | dlrm predict --load-model=m.safetensors -
 
@@ -29,6 +32,13 @@ const TRAIN_HELP = `
 Flags and defaults are those of dlrm_s_pytorch.py where it has them; "clicks" names the default for data with something to learn:
 --data-generation=synthetic or dataset.
 Sizes are numbers between dashes, 512-256-64. A flag without value also takes True or False.`
+
+const COMPARE_HELP = `
+Flags and defaults are those of dlrm train, with --data-generation=synthetic as the default. An option of a model goes to the models
+that have it. Settings of an entry win over those of "*", and flags of this command line over both.
+
+Example:
+  $ dlrm compare --models=lr,fm,deepfm --data=train.csv --test-data-file=test.csv --optimizer=adam --nepochs=20 --early-stopping=2 --seeds=3 --html=report.html`
 
 /** Runs one command line; resolves to the exit code and never throws. Modules of a command are loaded only when it runs. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -70,6 +80,9 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
   addForeignFlags(command('train', 'Train a model on random, synthetic or real data.', trainFlags), io)
     .addHelpText('after', TRAIN_HELP)
     .action(async flags => exit(await (await import('./train.js')).train(flags, io)))
+  command('compare', 'Train several models side by side, print a table, write a page with the curves.', compareFlags)
+    .addHelpText('after', COMPARE_HELP)
+    .action(async flags => exit(await (await import('./compare.js')).compare(flags, io)))
   command('eval', 'Judge a saved model on a file of labelled rows.', evalFlags).action(async flags =>
     exit(await (await import('./eval.js')).evalCommand(flags, io)),
   )
@@ -121,8 +134,4 @@ function addForeignFlags(command: Command, io: Io): Command {
       io.stderr.write(`note: ${option.long} has no effect here: ${why}\n`)
     }
   })
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }

@@ -146,7 +146,8 @@ class RowParser {
   }
 }
 
-function guess(text: string): RowFormat {
+/** The format that a first line looks like. */
+export function guess(text: string): RowFormat {
   if (text.trimStart().startsWith('{')) return 'jsonl'
   const cells = text.split('\t').length
   return cells === 39 || cells === 40 ? 'kaggle' : 'csv'

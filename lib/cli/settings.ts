@@ -18,6 +18,7 @@ export interface TrainFlags {
   lossThreshold?: number
   loadModel?: string
   saveModel?: string
+  data?: string
   dataGeneration?: 'random' | 'synthetic' | 'dataset'
   dataSize?: number
   numBatches?: number
@@ -155,7 +156,8 @@ function checkModel(flags: TrainFlags): void {
   }
 }
 
-const keyOf = (name: string): keyof TrainFlags =>
+/** `--mini-batch-size` as a key of the flags. */
+export const keyOf = (name: string): keyof TrainFlags =>
   name.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()) as keyof TrainFlags
 
 function checkPairs(flags: TrainFlags): void {

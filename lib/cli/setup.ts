@@ -1,5 +1,8 @@
 /** What `train` and `compare` make of the same flags: a model, an optimizer, the options of fit, and what judges the result. */
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { DataSource } from '../data/source.js'
+import { ioError } from '../errors.js'
 import { DLRM } from '../models/dlrm.js'
 import type { Model } from '../models/model.js'
 import type { Optimizer } from '../optim/optimizer.js'
@@ -10,6 +13,13 @@ import { findModel, makeModel } from './models.js'
 import { defined, type RunData } from './open_data.js'
 import { hasClicks, modelConfig, type TrainSettings } from './settings.js'
 import { UsageError } from './usage.js'
+
+/** A folder that is not there is told before hours of training, not after. Errors: `ERR_IO`. */
+export async function checkFolder(flag: string, file: string): Promise<void> {
+  await access(dirname(file), constants.W_OK).catch(cause => {
+    throw ioError(`${flag}=${file}`, cause)
+  })
+}
 
 /** Random data: the reference's parameters for this seed. Otherwise the native generator, which is parallel. */
 export async function newModel(settings: TrainSettings, data: RunData): Promise<Model> {

@@ -1,6 +1,3 @@
-import { access, constants } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { ioError } from '../errors.js'
 import type { ModelClass } from '../models/define.js'
 import { DLRM } from '../models/dlrm.js'
 import type { Model } from '../models/model.js'
@@ -12,7 +9,8 @@ import { findModel, givenOptions, kindOf } from './models.js'
 import { defined, openData, type RunData } from './open_data.js'
 import { makeReporter, type Reporter } from './output.js'
 import { shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
-import { finalMetrics, fitOptions, newModel, validSource } from './setup.js'
+import { checkFolder, finalMetrics, fitOptions, newModel, validSource } from './setup.js'
+import { expandData } from './short_data.js'
 import { stopOnSignals } from './signals.js'
 import { UsageError } from './usage.js'
 
@@ -20,10 +18,11 @@ import { UsageError } from './usage.js'
 const BAR_EVERY = 16
 
 /** `dlrm train`. Resolves to the exit code: 0, or 128 + the number of the signal that stopped it. */
-export async function train(flags: TrainFlags, io: Io): Promise<number> {
+export async function train(given: TrainFlags, io: Io): Promise<number> {
+  const flags = await expandData(given)
   const settings = trainSettings({ ...flags, progress: flags.progress ?? (io.terminal && !flags.json) })
   if (settings.threads !== undefined) native.threads(settings.threads)
-  if (settings.saveModel !== undefined) await checkFolder(settings.saveModel)
+  if (settings.saveModel !== undefined) await checkFolder('--save-model', settings.saveModel)
   const loaded = settings.loadModel === undefined ? undefined : await loadFor(settings, settings.loadModel)
   const data = await openData(settings, loaded)
   const reporter = await makeReporter(io, settings)
@@ -35,13 +34,6 @@ export async function train(flags: TrainFlags, io: Io): Promise<number> {
     reporter.done()
     await data.close()
   }
-}
-
-/** A folder that is not there is told before hours of training, not after. */
-async function checkFolder(file: string): Promise<void> {
-  await access(dirname(file), constants.W_OK).catch(cause => {
-    throw ioError(`--save-model=${file}`, cause)
-  })
 }
 
 async function loadFor(settings: TrainSettings, path: string): Promise<Model> {
