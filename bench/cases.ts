@@ -27,6 +27,7 @@ export function benchCases(smoke: boolean): BenchCase[] {
   return [
     ...losses(batch),
     ...crosses(batch),
+    ...betweenLayers(smoke ? batch : 4096),
     ...denseUpdates(smoke ? 1000 : 530_000),
     ...embeddingBags(batch, rows),
     ...embeddingUpdates(batch, rows),
@@ -85,6 +86,23 @@ function crosses(batch: number): BenchCase[] {
     make('cross_v2', 'L 4, rank 32', { layers: 4, rank: 32 }),
     make('cross_v2', 'L 4, rank 32, 4 experts', { layers: 4, rank: 32, experts: 4 }),
   ]
+}
+
+/** What stands behind a layer of 400, as training sees it. */
+function betweenLayers(batch: number): BenchCase[] {
+  const make = (op: string, attrs: Attrs, width = 400): BenchCase => {
+    const call: OpCall = {
+      op,
+      attrs,
+      batch,
+      inputs: [matrix(batch, width)],
+      training: true,
+      dout: [random(batch * width)],
+    }
+    const options = Object.entries(attrs).map(([name, value]) => `, ${name} ${value}`)
+    return { op, shape: `B ${batch}, ${width}${options.join('')}`, passes: ['forward', 'backward'], call }
+  }
+  return [make('dropout', { rate: 0.2 })]
 }
 
 const RULES: [string, Attrs][] = [

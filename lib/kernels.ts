@@ -18,6 +18,7 @@ export type { KernelOptions, KernelTiming } from './kernels/call.js'
 export { concat, concatBackward } from './kernels/concat.js'
 export { type CrossArguments, type CrossLayer, cross, crossBackward } from './kernels/cross.js'
 export { type CrossV2Arguments, type CrossV2Layer, crossV2, crossV2Backward } from './kernels/cross_v2.js'
+export { type Draw, type DropoutArguments, dropout, dropoutBackward } from './kernels/dropout.js'
 export {
   add,
   addBackward,

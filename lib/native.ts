@@ -101,7 +101,12 @@ export interface OpCall {
   /** Run forward once, then time backward. */
   backward?: boolean
   lr?: number
+  /** From 1. */
   step?: number
+  /** As in a training step, default if `backward`: dropout drops, batch_norm takes the statistics of the batch. */
+  training?: boolean
+  /** Of the random numbers in training, with `step`; default 0. */
+  key?: number
   /** Default 1. */
   repeats?: number
   /** Ends the repeats this long after the first. */

@@ -146,6 +146,15 @@ for (const isa of kernels.isas()) {
       f(1, 2),
       f(3, 4, 5, 6),
     ])
+    const drawn = { batch: 50, x: new Float32Array(50 * 70).fill(3), rate: 0.25, key: 5, step: 2 }
+    const dropped = kernels.dropout(drawn, on).out
+    t.same(new Set(dropped), new Set([0, 4]))
+    t.same(dropped, kernels.dropout(drawn, { isa: 'scalar', threads: 3 }).out, 'the same on every instruction set')
+    t.notSame(dropped, kernels.dropout({ ...drawn, step: 3 }, on).out)
+    t.notSame(dropped, kernels.dropout({ ...drawn, key: 6 }, on).out)
+    const share = dropped.filter(value => value === 0).length / dropped.length
+    t.ok(Math.abs(share - 0.25) < 4 * Math.sqrt((0.25 * 0.75) / dropped.length), `${share} dropped`)
+    t.same(kernels.dropoutBackward({ ...drawn, dout: drawn.x }, on).dx, dropped)
     t.ok(distance(kernels.sigmoid({ x: f(0, Math.log(3)) }, on).out, [0.5, 0.75]) < 1e-6)
     t.same(kernels.sigmoid({ x: f(-9, 9), threshold: 0.25 }, on).out, f(0.25, 0.75))
     t.ok(distance(kernels.sigmoidBackward({ x: f(0, Math.log(3)), dout: f(4, 16) }, on).dx, [1, 3]) < 1e-6)

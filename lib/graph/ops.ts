@@ -9,6 +9,7 @@ import { type Init, initAttrs } from './init.js'
 export * from './cross_ops.js'
 export * from './elementwise_ops.js'
 export type { Init } from './init.js'
+export * from './norm_ops.js'
 export * from './pair_ops.js'
 export {
   type EmbeddingBagOptions,

@@ -42,6 +42,12 @@ DLRM_INLINE Vec where_positive(Vec gate, Vec x) {
 DLRM_INLINE Vec where_positive(Vec gate, Vec x, Vec y) {
   return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(gate.v, _mm256_setzero_ps(), _CMP_GT_OQ))};
 }
+// x where the bit is set, else 0; one bit per element.
+DLRM_INLINE Vec where_bits(const uint8_t* bits, Vec x) {
+  const __m256i one_each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i own = _mm256_and_si256(_mm256_set1_epi32(*bits), one_each);
+  return {_mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(own, one_each)), x.v)};
+}
 // A sum of floats in double.
 struct DoubleSum {
   __m256d low, high;

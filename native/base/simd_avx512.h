@@ -30,6 +30,9 @@ DLRM_INLINE Vec where_positive(Vec gate, Vec x) {
 DLRM_INLINE Vec where_positive(Vec gate, Vec x, Vec y) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(gate.v, _mm512_setzero_ps(), _CMP_GT_OQ), y.v, x.v)};
 }
+DLRM_INLINE Vec where_bits(const uint8_t* bits, Vec x) {
+  return {_mm512_maskz_mov_ps(static_cast<__mmask16>(bits[0] | bits[1] << 8), x.v)};
+}
 struct DoubleSum {
   __m512d low, high;
 };

@@ -22,8 +22,8 @@ std::unique_ptr<Pool> read_pool(Napi::Value value) {
   return count > 1 ? std::make_unique<Pool>(static_cast<int>(count)) : nullptr;
 }
 
-// Reads the call's object { op, attrs, batch, inputs, params, seed, dout, dparams, isa, threads, backward, lr, step, repeats,
-// seconds, cold }.
+// Reads the call's object { op, attrs, batch, inputs, params, seed, dout, dparams, isa, threads, backward, lr, step,
+// training, key, repeats, seconds, cold }.
 // It is synchronous, so that the caller's arrays can be used in place.
 class OpCall {
  public:
@@ -44,14 +44,16 @@ class OpCall {
     bind(Slot::dout, "dout");
     bind(Slot::dparams, "dparams");
     pool_ = read_pool(call.Get("threads"));
-    if (call.Has("lr")) runner_->set_step(read_number(call.Get("lr"), "lr"), call.Has("step") ? read_size(call.Get("step"), "step") : 1);
+    if (call.Has("lr") || call.Has("step"))
+      runner_->set_step(call.Has("lr") ? read_number(call.Get("lr"), "lr") : 0, call.Has("step") ? read_size(call.Get("step"), "step") : 1);
+    const bool training = call.Get(call.Has("training") ? "training" : "backward").ToBoolean();
+    runner_->set_training(training, call.Has("key") ? static_cast<uint64_t>(read_size(call.Get("key"), "key")) : 0);
   }
 
   Napi::Object run() {
     const bool backward = call_.Get("backward").ToBoolean();
     const Napi::Value repeats_value = call_.Get("repeats");
     const int64_t repeats = repeats_value.IsUndefined() ? 1 : read_size(repeats_value, "repeats");
-    runner_->set_training(backward);
     runner_->prepare(pool_.get());
     if (backward) runner_->forward(pool_.get());
     const std::vector<double> times = time_repeats(repeats, backward);

@@ -158,6 +158,7 @@ void OpRunner::set_step(double lr, int64_t step) {
 void OpRunner::set_training(bool training, uint64_t key) {
   run_.training = training;
   run_.key = key;
+  if (run_.step < 1) run_.step = 1;
 }
 
 Cost OpRunner::cost(bool backward) { return op_->cost(ready(nullptr, backward), backward); }

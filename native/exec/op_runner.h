@@ -56,7 +56,7 @@ class OpRunner {
   void prepare(Pool* pool = nullptr);
   void forward(Pool* pool = nullptr);
   void backward(Pool* pool = nullptr);
-  void set_training(bool training, uint64_t key = 0);  // of prepare() and both passes; default true, which backward() needs
+  void set_training(bool training, uint64_t key = 0);  // of prepare() and both passes, of step 1 unless set_step; default true
   void set_step(double lr, int64_t step);  // of the next forward of an update op; step counts from 1
   Cost cost(bool backward);
 

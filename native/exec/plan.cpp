@@ -52,6 +52,11 @@ class Planner {
       if (!needed[n]) continue;
       const Node& node = graph_.nodes[n];
       NodeSlots& slots = plan_.nodes[n];
+      if (mode_ != Mode::train && node.op->identity_in_prediction) {
+        slots.passes_on = true;
+        value_slot_[node.outputs[0]] = value_slot_[node.inputs[0]];
+        continue;
+      }
       slots.runs = true;
       const int tick = static_cast<int>(n);
       for (const int output : node.outputs) slots.out.push_back(value_slot(output, tick));

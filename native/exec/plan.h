@@ -27,6 +27,7 @@ size_t assign_offsets(std::vector<Slot>& slots, int64_t batch);
 // The slots of one node; -1: none.
 struct NodeSlots {
   bool runs = false, runs_backward = false;
+  bool passes_on = false;  // does not run: its output is its input
   std::vector<int> out, saved, dout, din, dparams;
   std::vector<int> din_extra;  // where input i's gradient goes first when an earlier consumer has already written din[i]
 };

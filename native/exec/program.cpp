@@ -282,9 +282,10 @@ void Program::bind(Execution& e, const Batch& batch) {
   e.batch = batch.size;
   for (size_t n = 0; n < e.nodes.size(); ++n) {
     const NodeSlots& slots = e.plan.nodes[n];
+    const Node& node = graph_.nodes[n];
+    if (slots.passes_on) e.values[node.outputs[0]] = e.values[node.inputs[0]];
     if (!slots.runs) continue;
     NodeViews& views = e.nodes[n];
-    const Node& node = graph_.nodes[n];
     const auto fill = [&](const std::vector<int>& ids, std::vector<View>& to) {
       to.resize(ids.size());
       for (size_t i = 0; i < ids.size(); ++i) to[i] = e.view(ids[i], batch.size);

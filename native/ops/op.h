@@ -155,6 +155,7 @@ class Op {
   int64_t packed_floats = 0;
   // Does backward read the values of these? (Gradients aside.) The memory plan keeps alive only what is read.
   bool backward_reads_inputs = true, backward_reads_outputs = true;
+  bool identity_in_prediction = false;  // out 0 = input 0 unless Run::training: a plan without training leaves the node out
   bool differentiable = true;  // false: no backward (update ops, metrics)
 
   // params -> packed; called after parameters have changed. For Run::training what it makes also serves predictions, else it

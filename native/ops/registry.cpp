@@ -10,6 +10,7 @@ const std::vector<OpDef>& registry() {
       {"cross", make_cross},
       {"cross_v2", make_cross_v2},
       {"dense_update", make_dense_update},
+      {"dropout", make_dropout},
       {"embedding_bag", make_embedding_bag},
       {"embedding_update", make_embedding_update},
       {"exp", make_exp},

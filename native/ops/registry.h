@@ -16,6 +16,7 @@ std::unique_ptr<Op> make_concat(const MakeArgs&);
 std::unique_ptr<Op> make_cross(const MakeArgs&);
 std::unique_ptr<Op> make_cross_v2(const MakeArgs&);
 std::unique_ptr<Op> make_dense_update(const MakeArgs&);
+std::unique_ptr<Op> make_dropout(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_bag(const MakeArgs&);
 std::unique_ptr<Op> make_embedding_update(const MakeArgs&);
 std::unique_ptr<Op> make_exp(const MakeArgs&);

@@ -74,6 +74,7 @@ struct OpCase {
   int64_t terms = 1;
   std::vector<int64_t> batches = {1, 3, 33, 130};
   int steps = 1;      // update ops: calls in a row
+  bool training = true;  // false: as in prediction, though backward is checked all the same
   int gradients = 0;  // update ops: this many parameters come with a dense gradient
   // This share of the parameters is zero (of a tensor of one row: none), and what the op predicts is a result too, which
   // must be bitwise what its training step gives.

@@ -17,6 +17,8 @@ MakeArgs make_args(const OpCase& c, Isa isa) {
   return args;
 }
 
+constexpr uint64_t kKey = 11;  // of an op's random numbers
+
 void fill_words(const View& view, uint32_t word) {
   for (int64_t r = 0; r < view.rows; ++r) std::fill_n(reinterpret_cast<uint32_t*>(view.row(r)), view.cols, word);
 }
@@ -50,7 +52,9 @@ OpFixture::OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge, bool st
     if (!c.inputs[i].differentiable) runner_.omit(Slot::din, i);
   }
   runner_.init_params(7);
+  if (runner_.op().differentiable) fill_plain_parameters();
   if (c.zeros > 0) prune();
+  runner_.set_training(c.training, kKey);
   for (int i = 0; i < c.gradients; ++i) fill_matrix(matrix(0), runner_.view(Slot::dparams, static_cast<size_t>(i)));
   if (runner_.op().differentiable)
     for (size_t i = 0; i < runner_.count(Slot::dout); ++i) fill_matrix(matrix(0), runner_.view(Slot::dout, i));
@@ -72,7 +76,15 @@ void OpFixture::predict(Pool* pool) {
   expect_intact();
   predicted_.clear();
   for (size_t i = 0; i < runner_.count(Slot::out); ++i) add(predicted_, "prediction", i, runner_.view(Slot::out, i));
-  runner_.set_training(true);
+  runner_.set_training(true, kKey);
+}
+
+// What starts as zeros or ones would hide mistakes.
+void OpFixture::fill_plain_parameters() {
+  for (size_t i = 0; i < runner_.count(Slot::params); ++i) {
+    const Init::Kind kind = runner_.op().params[i].init.kind;
+    if (kind == Init::zeros || kind == Init::ones) fill_matrix(matrix(0, 0.5, 1.5), runner_.view(Slot::params, i));
+  }
 }
 
 uint32_t OpFixture::random() {
@@ -204,6 +216,8 @@ std::vector<Result> OpFixture::results() {
     if (updates ? slot.first == Slot::din || slot.first == Slot::dparams : slot.first == Slot::params) continue;
     for (size_t i = 0; i < runner_.count(slot.first); ++i) add(results, slot.second, i, runner_.view(slot.first, i));
   }
+  for (size_t i = 0; !updates && i < runner_.count(Slot::params); ++i)
+    if (runner_.op().params[i].buffer) add(results, "buffer", i, runner_.view(Slot::params, i));
   if (!updates && runner_.dlookup()) {
     const int64_t lookups = bags_.total_lookups(runner_.batch());
     add(results, "dlookup", 0, {runner_.dlookup(), DType::f32, 1, lookups, lookups});
@@ -216,7 +230,8 @@ std::vector<Result> OpFixture::read_only() {
   const bool updates = !runner_.op().differentiable;
   for (size_t i = 0; i < runner_.count(Slot::in); ++i) add(given, "input", i, runner_.view(Slot::in, i));
   if (!updates)
-    for (size_t i = 0; i < runner_.count(Slot::params); ++i) add(given, "parameter", i, runner_.view(Slot::params, i));
+    for (size_t i = 0; i < runner_.count(Slot::params); ++i)
+      if (!case_.training || !runner_.op().params[i].buffer) add(given, "parameter", i, runner_.view(Slot::params, i));
   if (!updates)
     for (size_t i = 0; i < runner_.count(Slot::dout); ++i) add(given, "dout", i, runner_.view(Slot::dout, i));
   for (int i = 0; i < case_.gradients; ++i)

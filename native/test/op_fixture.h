@@ -26,7 +26,7 @@ class OpFixture {
   void call(Pool* pool, int omitted = -1);
   void forward(Pool* pool = nullptr);
 
-  // Outputs, gradients of inputs, parameters and per-sample weights; of update ops the parameters and states.
+  // Outputs, buffers, gradients of inputs, parameters and per-sample weights; of update ops the parameters and states.
   std::vector<Result> results();
   // Throws Failure if memory around the buffers, or inside one that is only to be read, has changed.
   void expect_intact();
@@ -38,6 +38,7 @@ class OpFixture {
  private:
   void prune();
   void predict(Pool* pool);
+  void fill_plain_parameters();
   void fill_bags(const Input& input, size_t at);
   void fill_positions(const Input& input, const View& view);
   void fill_matrix(const Input& input, const View& view);

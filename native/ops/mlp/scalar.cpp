@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "ops/mlp/mlp.h"
 
@@ -14,24 +13,6 @@ int64_t pad(int64_t cols) { return (cols + P - 1) / P * P; }
 template <class T>
 T& at(T* block, int64_t rows, int64_t i, int64_t c) {
   return block[c / P * rows * P + i * P + c % P];
-}
-
-float activate(Activation activation, float z) {
-  switch (activation) {
-    case Activation::relu: return z < 0 ? 0 : z;
-    case Activation::sigmoid: return 1 / (1 + std::exp(-z));
-    case Activation::tanh: return std::tanh(z);
-    default: return z;
-  }
-}
-
-float derivative(Activation activation, float y) {
-  switch (activation) {
-    case Activation::relu: return y > 0 ? 1.0f : 0.0f;
-    case Activation::sigmoid: return y * (1 - y);
-    case Activation::tanh: return 1 - y * y;
-    default: return 1;
-  }
 }
 
 void pack_transposed(const View& weight, float* packed, Range strips) {
@@ -52,7 +33,7 @@ void load_rows(const View& x, float* strips, Range rows) {
 void output_gradient(const View& dout, const View& out, Activation activation, float* strips, Range rows) {
   for (int64_t i = rows.begin; i < rows.end; ++i)
     for (int64_t n = 0; n < dout.cols; ++n)
-      at(strips, rows.end - rows.begin, i - rows.begin, n) = dout.row(i)[n] * derivative(activation, out.row(i)[n]);
+      at(strips, rows.end - rows.begin, i - rows.begin, n) = dout.row(i)[n] * slope_at_output(activation, out.row(i)[n]);
 }
 
 void product(const MlpProduct& a, Range strips) {
@@ -61,7 +42,7 @@ void product(const MlpProduct& a, Range strips) {
       float z = a.bias ? a.bias[c] : 0;
       for (int64_t d = 0; d < a.depth; ++d) z += at(a.in, a.rows, i, d) * at(a.matrix, a.depth, d, c);
       a.out[i * a.out_row + c / P * a.out_strip + c % P] =
-          a.gate ? z * derivative(a.activation, at(a.gate, a.rows, i, c)) : activate(a.activation, z);
+          a.gate ? z * slope_at_output(a.activation, at(a.gate, a.rows, i, c)) : activate(a.activation, z);
     }
   }
 }

@@ -1,0 +1,21 @@
+#include "ops/dropout/dropout.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "base/target.h"
+
+DLRM_TARGET_AVX512
+namespace dlrm::avx512 {
+namespace {
+#include "base/simd_avx512.h"
+#include "ops/dropout/mask.inl"
+#include "ops/dropout/kernel.inl"
+}  // namespace
+}  // namespace dlrm::avx512
+DLRM_TARGET_END
+
+namespace dlrm {
+const DropoutKernels dropout_avx512 = {avx512::forward, avx512::backward, 0.6};
+}
+#endif
