@@ -102,7 +102,7 @@ function betweenLayers(batch: number): BenchCase[] {
     const options = Object.entries(attrs).map(([name, value]) => `, ${name} ${value}`)
     return { op, shape: `B ${batch}, ${width}${options.join('')}`, passes: ['forward', 'backward'], call }
   }
-  return [make('dropout', { rate: 0.2 })]
+  return [make('batch_norm', { activation: 'relu' }), make('dropout', { rate: 0.2 })]
 }
 
 const RULES: [string, Attrs][] = [

@@ -5,6 +5,7 @@ namespace dlrm {
 const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = {
       {"add", make_add},
+      {"batch_norm", make_batch_norm},
       {"bce_loss", make_bce_loss},
       {"concat", make_concat},
       {"cross", make_cross},

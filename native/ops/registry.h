@@ -11,6 +11,7 @@
 namespace dlrm {
 
 std::unique_ptr<Op> make_add(const MakeArgs&);
+std::unique_ptr<Op> make_batch_norm(const MakeArgs&);
 std::unique_ptr<Op> make_bce_loss(const MakeArgs&);
 std::unique_ptr<Op> make_concat(const MakeArgs&);
 std::unique_ptr<Op> make_cross(const MakeArgs&);
