@@ -4,6 +4,7 @@ namespace dlrm {
 
 const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = {
+      {"activation", make_activation},
       {"add", make_add},
       {"batch_norm", make_batch_norm},
       {"bce_loss", make_bce_loss},
@@ -19,6 +20,7 @@ const std::vector<OpDef>& registry() {
       {"field_weighted_pair", make_field_weighted_pair},
       {"fm_pair", make_fm_pair},
       {"interaction_dot", make_interaction_dot},
+      {"layer_norm", make_layer_norm},
       {"linear_bag", make_linear_bag},
       {"mlp", make_mlp},
       {"mse_loss", make_mse_loss},

@@ -10,6 +10,7 @@
 
 namespace dlrm {
 
+std::unique_ptr<Op> make_activation(const MakeArgs&);
 std::unique_ptr<Op> make_add(const MakeArgs&);
 std::unique_ptr<Op> make_batch_norm(const MakeArgs&);
 std::unique_ptr<Op> make_bce_loss(const MakeArgs&);
@@ -25,6 +26,7 @@ std::unique_ptr<Op> make_ffm_pair(const MakeArgs&);
 std::unique_ptr<Op> make_field_weighted_pair(const MakeArgs&);
 std::unique_ptr<Op> make_fm_pair(const MakeArgs&);
 std::unique_ptr<Op> make_interaction_dot(const MakeArgs&);
+std::unique_ptr<Op> make_layer_norm(const MakeArgs&);
 std::unique_ptr<Op> make_linear_bag(const MakeArgs&);
 std::unique_ptr<Op> make_mlp(const MakeArgs&);
 std::unique_ptr<Op> make_mse_loss(const MakeArgs&);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/isa.h"
 #include "ops/registry.h"
+#include "ops/row_parts.h"
 
 namespace dlrm {
 namespace {
@@ -15,8 +16,6 @@ const VariantTable<BatchNormKernels> kVariants = {{
     DLRM_X86(&batch_norm_avx2),
     DLRM_X86(&batch_norm_avx512),
 }};
-
-constexpr int64_t kRowsPerChunk = 64, kColumnsPerChunk = 128;
 
 class BatchNorm : public Op {
  public:
@@ -91,24 +90,21 @@ class BatchNorm : public Op {
     return {mean(run), s.scale, run.params[1].f32(), s.mean_dz, s.slope};
   }
 
-  int64_t chunks(const Run& run) const { return (run.batch + kRowsPerChunk - 1) / kRowsPerChunk; }
+  RowParts parts(const Run& run) const { return {run.batch, cols_}; }
+  int64_t chunks(const Run& run) const { return parts(run).chunks(); }
   template <class F>
   void each_chunk(const Run& run, F&& body) const {
-    const int64_t n = chunks(run);
-    for_chunks(run.pool, n, kernels_.ns * static_cast<double>(run.batch * cols_),
-               [&](int64_t i) { body(i, chunk_range(run.batch, n, i)); });
+    parts(run).each(run.pool, kernels_.ns, body);
   }
   template <class F>
   void for_columns(const Run& run, F&& body) const {
-    const int64_t n = (cols_ + kColumnsPerChunk - 1) / kColumnsPerChunk;
-    for_chunks(run.pool, n, 2.0 * static_cast<double>(chunks(run) * cols_),
-               [&](int64_t i) { body(Range{i * kColumnsPerChunk, std::min(cols_, (i + 1) * kColumnsPerChunk)}); });
+    parts(run).each_columns(run.pool, body);
   }
 
   // Of all chunks from those of each (Chan, Golub & LeVeque 1979).
   void batch_statistics(const Run& run, const Scratch& s, Range columns) const {
     const int64_t n = chunks(run), width = columns.end - columns.begin;
-    double sum[kColumnsPerChunk] = {}, squares[kColumnsPerChunk] = {};
+    double sum[RowParts::kColumns] = {}, squares[RowParts::kColumns] = {};
     for (int64_t i = 0; i < n; ++i) {
       const float* means = s.first(i) + columns.begin;
       const double weight = rows_in(run, i) / static_cast<double>(run.batch);
@@ -130,7 +126,7 @@ class BatchNorm : public Op {
   }
 
   double rows_in(const Run& run, int64_t chunk) const {
-    const Range rows = chunk_range(run.batch, chunks(run), chunk);
+    const Range rows = parts(run).rows(chunk);
     return static_cast<double>(rows.end - rows.begin);
   }
   void move(float& running, double value) const {
@@ -150,7 +146,7 @@ class BatchNorm : public Op {
 
   void sum_gradients(const Run& run, const Scratch& s, Range columns) const {
     const int64_t n = chunks(run), width = columns.end - columns.begin;
-    double first[kColumnsPerChunk] = {}, second[kColumnsPerChunk] = {};
+    double first[RowParts::kColumns] = {}, second[RowParts::kColumns] = {};
     for (int64_t i = 0; i < n; ++i)
       for (int64_t k = 0; k < width; ++k) {
         first[k] += s.first(i)[columns.begin + k];

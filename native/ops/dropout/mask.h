@@ -14,7 +14,7 @@ struct DropoutMask {
   uint64_t key = 0, step = 0;
   uint32_t drop_below = 0;  // an element is dropped if its 16 bits are below
   float scale = 1;          // of what is kept: 1 / (1 - rate)
-  View bits;                // i32 [B, 2 * groups]; null data: nothing is dropped
+  View bits;                // i32 [B, 2 * groups + 1]; null data: nothing is dropped
 
   uint8_t* row(int64_t b) const { return reinterpret_cast<uint8_t*>(bits.i32() + b * bits.stride); }
 };
@@ -27,7 +27,8 @@ class DropoutOption {
   // Throws ERR_ARGUMENT unless 0 <= rate < 1; absent: 0.
   DropoutOption(const MakeArgs& args, const char* attr);
   bool drops() const { return rate_ > 0; }
-  static ValueSpec saved(int64_t cols) { return {kPerExample, 2 * dropout_groups(cols), 0, DType::i32}; }
+  // A word more than the bits, so that four bytes may be read from any of theirs.
+  static ValueSpec saved(int64_t cols) { return {kPerExample, 2 * dropout_groups(cols) + 1, 0, DType::i32}; }
   // Of this step; nothing is dropped when not training.
   DropoutMask mask(const Run& run, const View& bits) const;
 

@@ -1,0 +1,21 @@
+#include "ops/activation/activation.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "base/target.h"
+
+DLRM_TARGET_AVX2
+namespace dlrm::avx2 {
+namespace {
+#include "base/simd_avx2.h"
+#include "base/simd_math.inl"
+#include "ops/activation/kernel.inl"
+}  // namespace
+}  // namespace dlrm::avx2
+DLRM_TARGET_END
+
+namespace dlrm {
+const ActivationKernels activation_avx2 = {avx2::forward, avx2::backward, 0.8};
+}
+#endif

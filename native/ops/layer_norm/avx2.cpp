@@ -1,0 +1,23 @@
+#include "ops/layer_norm/layer_norm.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "base/target.h"
+
+DLRM_TARGET_AVX2
+namespace dlrm::avx2 {
+namespace {
+#include "base/simd_avx2.h"
+#include "base/simd_math.inl"
+#include "ops/dropout/mask.inl"
+#include "ops/fused_activation.inl"
+#include "ops/layer_norm/kernel.inl"
+}  // namespace
+}  // namespace dlrm::avx2
+DLRM_TARGET_END
+
+namespace dlrm {
+const LayerNormKernels layer_norm_avx2 = {avx2::forward, avx2::backward, 0.4};
+}
+#endif
