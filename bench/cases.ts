@@ -96,13 +96,22 @@ function betweenLayers(batch: number): BenchCase[] {
       attrs,
       batch,
       inputs: [matrix(batch, width)],
+      seed: 1,
       training: true,
       dout: [random(batch * width)],
     }
     const options = Object.entries(attrs).map(([name, value]) => `, ${name} ${value}`)
     return { op, shape: `B ${batch}, ${width}${options.join('')}`, passes: ['forward', 'backward'], call }
   }
-  return [make('batch_norm', { activation: 'relu' }), make('dropout', { rate: 0.2 })]
+  return [
+    make('activation', { kind: 'gelu' }),
+    make('activation', { kind: 'prelu' }),
+    make('batch_norm', { activation: 'relu' }),
+    make('batch_norm', { activation: 'relu', dropout: 0.2 }),
+    make('dropout', { rate: 0.2 }),
+    make('layer_norm', { activation: 'relu' }),
+    make('layer_norm', { groups: 10 }, 100),
+  ]
 }
 
 const RULES: [string, Attrs][] = [

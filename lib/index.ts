@@ -17,6 +17,7 @@ export type { TextOptions } from './data/text_source.js'
 export { DlrmError, type ErrorCode } from './errors.js'
 export { type Column, GraphBuilder, type GraphInputs, type Value } from './graph/builder.js'
 export * as ops from './graph/ops.js'
+export { type TowerOptions, tower } from './graph/tower.js'
 export * as kernels from './kernels.js'
 export {
   type DefinedModel,

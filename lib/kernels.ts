@@ -14,6 +14,7 @@
  */
 import { type Isa, native } from './native.js'
 
+export { type ActivationArguments, activation, activationBackward } from './kernels/activation.js'
 export type { KernelOptions, KernelTiming } from './kernels/call.js'
 export { concat, concatBackward } from './kernels/concat.js'
 export { type CrossArguments, type CrossLayer, cross, crossBackward } from './kernels/cross.js'
@@ -51,6 +52,15 @@ export {
   sigmoidBackward,
 } from './kernels/loss.js'
 export { type MlpArguments, type MlpLayer, mlp, mlpBackward } from './kernels/mlp.js'
+export {
+  type BatchNormArguments,
+  batchNorm,
+  batchNormBackward,
+  type LayerNormArguments,
+  layerNorm,
+  layerNormBackward,
+  type NormArguments,
+} from './kernels/norm.js'
 export {
   type FieldsArguments,
   type FieldWeightedPairArguments,

@@ -44,6 +44,8 @@ export interface TensorInfo {
   shape: number[]
   /** An embedding table, updated by row. */
   sparse: boolean
+  /** Not trained: running statistics, which a step itself moves. */
+  buffer: boolean
   /** The parameter group; empty for what is not trained by the optimizer. */
   group: string
   /** Optimizer state, not a parameter. */

@@ -76,7 +76,7 @@ export abstract class Model {
   /** Number of trainable numbers. */
   get parameterCount(): number {
     let count = 0
-    for (const tensor of this.#program.tensors()) if (!tensor.state) count += size(tensor.shape)
+    for (const { state, buffer, shape } of this.#program.tensors()) if (!state && !buffer) count += size(shape)
     return count
   }
 

@@ -72,6 +72,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       item["name"] = tensor.spec.name;
       item["shape"] = shape;
       item["sparse"] = tensor.spec.sparse;
+      item["buffer"] = tensor.spec.buffer;
       item["group"] = tensor.group;
       item["state"] = tensor.is_state;
       list[static_cast<uint32_t>(i)] = item;
