@@ -107,8 +107,39 @@ DLRM_INLINE void sparse_groups(const MlpSparse& a, const float* in, float* out, 
   }
 }
 
+// The inputs of a window that the lanes pick.
+DLRM_INLINE Vec picked(const float* window, const uint8_t* picks) {
+#if DLRM_SPARSE_LANES == 16
+  return {_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(picks))), load(window).v)};
+#else
+  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(picks)));
+  return {_mm256_permutevar8x32_ps(load(window).v, lanes)};
+#endif
+}
+
+void sparse_bundle(const MlpSparse& a, const float* in, float* out, int64_t b) {
+  constexpr int T = MlpSparse::kTogether;
+  const int32_t* outputs = a.bundle_outputs + b * T * W;
+  alignas(64) float values[T * W];
+  for (int i = 0; i < T * W; ++i) values[i] = outputs[i] < a.outputs ? a.bias[outputs[i]] : 0;
+  Vec sums[T];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) sums[t] = load(values + t * W);
+  const int64_t first = a.bundle_starts[b];
+  const float* weight = a.bundle_weights + first * T * W;
+  const uint8_t* picks = a.bundle_picks + first * T * W;
+  const uint16_t* window = a.windows + first * T;
+  for (int64_t s = a.bundle_starts[b + 1] - first; s > 0; --s, weight += T * W, picks += T * W, window += T)
+#pragma GCC unroll 16
+    for (int t = 0; t < T; ++t) sums[t] = fma(load(weight + t * W), picked(in + window[t], picks + t * W), sums[t]);
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) store(values + t * W, sums[t]);
+  for (int i = 0; i < T * W; ++i) out[outputs[i]] = values[i];
+}
+
 void sparse_example(const MlpSparse& a, const float* in, float* out) {
-  int64_t g = 0;
+  for (int64_t b = 0; b < a.bundles; ++b) sparse_bundle(a, in, out, b);
+  int64_t g = a.bundles ? a.groups : 0;
   for (; g + 1 < a.groups; g += 2) sparse_groups<2>(a, in, out, g);
   if (g < a.groups) sparse_groups<1>(a, in, out, g);
   const Tile y{out, 0, P};
