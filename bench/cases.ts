@@ -26,6 +26,7 @@ export function benchCases(smoke: boolean): BenchCase[] {
   const rows = smoke ? 100 : 100_000
   return [
     ...losses(batch),
+    ...cins(batch),
     ...crosses(batch),
     ...betweenLayers(smoke ? batch : 4096),
     ...denseUpdates(smoke ? 1000 : 530_000),
@@ -71,6 +72,23 @@ function losses(batch: number): BenchCase[] {
       call: { op: 'sigmoid', batch, inputs: [matrix(batch, 1)], dout: [random(batch)] },
     },
   ]
+}
+
+/** Ten fields of ten numbers. */
+function cins(batch: number): BenchCase[] {
+  const op = 'cin'
+  return [[64], [64, 64, 64]].map(layers => {
+    const attrs = { layers, width: 10 }
+    const dout = [random(batch * 64 * layers.length)]
+    const call: OpCall = { op, attrs, batch, inputs: [matrix(batch, 100)], seed: 1, dout }
+    return {
+      op,
+      shape: `B ${batch}, m 10, E 10, ${layers.join('-')}`,
+      passes: ['forward', 'backward'],
+      call,
+      big: batch > 16,
+    }
+  })
 }
 
 /** Ten fields of ten numbers. */

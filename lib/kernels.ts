@@ -16,6 +16,7 @@ import { type Isa, native } from './native.js'
 
 export { type ActivationArguments, activation, activationBackward } from './kernels/activation.js'
 export type { KernelOptions, KernelTiming } from './kernels/call.js'
+export { type CinArguments, type CinLayer, cin, cinBackward } from './kernels/cin.js'
 export { concat, concatBackward } from './kernels/concat.js'
 export { type CrossArguments, type CrossLayer, cross, crossBackward } from './kernels/cross.js'
 export { type CrossV2Arguments, type CrossV2Layer, crossV2, crossV2Backward } from './kernels/cross_v2.js'

@@ -54,3 +54,36 @@ export function crossV2(g: GraphBuilder, name: string, x: Value, options: CrossV
   const { layers = 1, rank = 0, experts = 0, init } = options
   return g.add('cross_v2', name, [x], { layers, rank, experts, ...initAttrs(init) })
 }
+
+/** Options of {@link cin}. */
+export interface CinOptions {
+  /** H_k: how many maps each layer makes. */
+  layers: readonly number[]
+  /** E */
+  width: number
+  /**
+   * Half of the maps of each layer but the last go on to the next layer, the other half are put out ("without direct
+   * connection"); such layers need an even number. Default false: all maps go on, and all are put out.
+   */
+  splitHalf?: boolean
+  /** Of every map; default none. */
+  activation?: 'none' | 'relu'
+  /** Default true. */
+  bias?: boolean
+  /** Of the weights; default normal of deviation sqrt(2 / (H_k + I_k*m)). The biases start at zero. */
+  init?: Init
+}
+
+/**
+ * The compressed interaction network of xDeepFM (Lian et al. 2018, arXiv 1803.05170, equations 6 and 7). Each map of layer
+ * k is made of all products of I_k maps of the layer before (X^0: the m fields themselves, I_1 = m) with the m fields,
+ * X^k_h = f(b_h + sum over i and j of W_{h, i*m+j} X^{k-1}_i o X^0_j), and is put out as the sum of its E numbers.
+ *
+ * - in `x [B, m*E]`; out `[B, S]`, S = the sum of H_k; with `splitHalf` only half of each but the last
+ * - parameters, k counting from 0: `<name>.<k>.weight [H_k, I_k*m]` and, unless `bias` is false, `<name>.<k>.bias [H_k]`
+ */
+export function cin(g: GraphBuilder, name: string, x: Value, options: CinOptions): Value {
+  const { layers, width, splitHalf = false, activation = 'none', bias = true, init } = options
+  const attrs = { layers: [...layers], width, split_half: splitHalf, activation, bias, ...initAttrs(init) }
+  return g.add('cin', name, [x], attrs)
+}

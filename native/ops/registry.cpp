@@ -8,6 +8,7 @@ const std::vector<OpDef>& registry() {
       {"add", make_add},
       {"batch_norm", make_batch_norm},
       {"bce_loss", make_bce_loss},
+      {"cin", make_cin},
       {"concat", make_concat},
       {"cross", make_cross},
       {"cross_v2", make_cross_v2},

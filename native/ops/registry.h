@@ -14,6 +14,7 @@ std::unique_ptr<Op> make_activation(const MakeArgs&);
 std::unique_ptr<Op> make_add(const MakeArgs&);
 std::unique_ptr<Op> make_batch_norm(const MakeArgs&);
 std::unique_ptr<Op> make_bce_loss(const MakeArgs&);
+std::unique_ptr<Op> make_cin(const MakeArgs&);
 std::unique_ptr<Op> make_concat(const MakeArgs&);
 std::unique_ptr<Op> make_cross(const MakeArgs&);
 std::unique_ptr<Op> make_cross_v2(const MakeArgs&);
