@@ -5,8 +5,8 @@ import { auc, linear, logarithmic, type Range, type Scale } from './scale.js'
 type Point = readonly [x: number, y: number]
 type Measure = 'auc' | 'logloss' | 'rmse' | 'loss'
 
-/** Points of a line at most; more would not be seen. */
-const POINTS = 150
+/** Points of a training line at most: means of neighbours, so that the trend is seen. */
+const POINTS = 60
 
 /** The figures of how training went. */
 export function curves(entrants: readonly Entrant[], isAuc: boolean): string[] {

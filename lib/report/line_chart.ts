@@ -1,5 +1,5 @@
 import type { Range, Scale } from './scale.js'
-import { at, colour, escaped } from './svg.js'
+import { at, colour, escaped, textWidth } from './svg.js'
 
 /** One line of a chart. */
 export interface Line {
@@ -24,7 +24,6 @@ export interface LineChart {
 const WIDTH = 640
 const HEIGHT = 340
 const LEFT = 56
-const RIGHT = 128
 const TOP = 14
 const BOTTOM = 44
 /** Least distance between labels. */
@@ -33,16 +32,17 @@ const SPACING = 14.5
 /** A figure with lines, each labelled where it ends; points outside the y range are cut off. */
 export function lineChart(chart: LineChart): string {
   const { title, lines } = chart
-  const x = chart.xScale([LEFT, WIDTH - RIGHT])
+  const right = WIDTH - Math.max(60, ...lines.map(line => 20 + textWidth(line.name)))
+  const x = chart.xScale([LEFT, right])
   const y = chart.yScale([HEIGHT - BOTTOM, TOP])
   const clip = `clip-${title.replace(/\W+/g, '-').toLowerCase()}`
   const notes = [x.note && `${chart.x}: ${x.note}`, y.note && `${chart.y}: ${y.note}`].filter(Boolean)
   const body = [
-    `<clipPath id="${clip}"><rect x="${LEFT}" y="${TOP}" width="${WIDTH - LEFT - RIGHT + 4}" height="${HEIGHT - TOP - BOTTOM}"/></clipPath>`,
-    xAxis(x, chart.x),
-    yAxis(y),
+    `<clipPath id="${clip}"><rect x="${LEFT}" y="${TOP}" width="${right - LEFT + 4}" height="${HEIGHT - TOP - BOTTOM}"/></clipPath>`,
+    xAxis(x, chart.x, right),
+    yAxis(y, right),
     ...lines.filter(line => line.faint).map(line => path(line, x, y, clip)),
-    ...labelled(lines, x, y, clip),
+    ...labelled(lines, x, y, right, clip),
   ]
   return `<figure>
 <figcaption><b>${escaped(title)}</b>${notes.length > 0 ? ` <span>${escaped(notes.join('; '))}</span>` : ''}</figcaption>
@@ -52,20 +52,20 @@ ${body.join('\n')}
 </figure>`
 }
 
-function xAxis(scale: Scale, name: string): string {
+function xAxis(scale: Scale, name: string, right: number): string {
   const bottom = HEIGHT - BOTTOM
   const ticks = scale.ticks.map(({ value, text }) => {
     const x = at(scale(value))
     return `<path class="grid" d="M${x} ${TOP}V${bottom}"/><text x="${x}" y="${bottom + 17}" class="mid">${text}</text>`
   })
-  return `${ticks.join('')}<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" class="mid name">${escaped(name)}</text>`
+  return `${ticks.join('')}<text x="${(LEFT + right) / 2}" y="${HEIGHT - 8}" class="mid name">${escaped(name)}</text>`
 }
 
-function yAxis(scale: Scale): string {
+function yAxis(scale: Scale, right: number): string {
   return scale.ticks
     .map(({ value, text }) => {
       const y = scale(value)
-      return `<path class="grid" d="M${LEFT} ${at(y)}H${WIDTH - RIGHT}"/><text x="${LEFT - 8}" y="${at(y + 4)}" class="end">${text}</text>`
+      return `<path class="grid" d="M${LEFT} ${at(y)}H${right}"/><text x="${LEFT - 8}" y="${at(y + 4)}" class="end">${text}</text>`
     })
     .join('')
 }
@@ -80,7 +80,7 @@ function path({ points, index, faint, name }: Line, x: Scale, y: Scale, clip: st
 const bounded = (place: number): number => Math.max(-HEIGHT, Math.min(2 * HEIGHT, place))
 
 /** The lines with their names at the right edge, moved apart where lines end close to each other. */
-function labelled(lines: readonly Line[], x: Scale, y: Scale, clip: string): string[] {
+function labelled(lines: readonly Line[], x: Scale, y: Scale, right: number, clip: string): string[] {
   const inside = (place: number) => Math.max(TOP, Math.min(HEIGHT - BOTTOM, place))
   const ends = lines
     .filter(line => !line.faint && line.points.length > 0)
@@ -92,8 +92,8 @@ function labelled(lines: readonly Line[], x: Scale, y: Scale, clip: string): str
   const places = apart(ends.map(end => end.y))
   return ends.map(({ line, ...end }, i) => {
     const c = colour(line.index)
-    const edge = WIDTH - RIGHT + 14
-    const leader = `M${at(end.x)} ${at(end.y)}L${WIDTH - RIGHT + 2} ${at(end.y)}L${edge - 3} ${at(places[i]!)}`
+    const edge = right + 14
+    const leader = `M${at(end.x)} ${at(end.y)}L${right + 2} ${at(end.y)}L${edge - 3} ${at(places[i]!)}`
     return `<g class="series">${path(line, x, y, clip)}<path class="leader ${c}" d="${leader}"/><circle class="dot ${c}" cx="${at(end.x)}" cy="${at(end.y)}" r="3"/><text x="${edge}" y="${at(places[i]! + 4)}" class="label ${c}">${escaped(line.name)}</text></g>`
   })
 }

@@ -1,8 +1,9 @@
-import { type Comparison, type Entrant, type Row, type Spread, summarise } from './comparison.js'
+import { type Comparison, type Entrant, type Row, summarise } from './comparison.js'
 import { curves } from './curves.js'
 import { dotChart } from './dot_chart.js'
+import { resultsTable } from './results_table.js'
 import { STYLE } from './style.js'
-import { colour, escaped } from './svg.js'
+import { escaped } from './svg.js'
 
 /** How the figures came about. */
 export interface ReportFacts {
@@ -29,7 +30,7 @@ export function reportPage(comparison: Comparison, facts: ReportFacts): string {
 <h1>${title}</h1>
 <p>${escaped(lead(rows, split))}${comparison.stopped ? ' Stopped early: the runs that were finished.' : ''}</p>
 <h2>Results</h2>
-<div class="scroll">${table(entrants, rows, split)}</div>
+<div class="scroll">${resultsTable(entrants, rows, split)}</div>
 ${done.length > 0 ? charts(entrants, split) : ''}
 <h2>How to repeat it</h2>
 <pre>${escaped(facts.command)}</pre>
@@ -75,69 +76,4 @@ ${dotChart(name, rows, isAuc ? 'auc' : 'error')}
 <div class="charts">
 ${curves(entrants, isAuc).join('\n')}
 </div>`
-}
-
-function table(entrants: readonly Entrant[], rows: readonly Row[], split: string): string {
-  const isAuc = rows.some(row => row.auc !== null) || rows.every(row => row.rmse === null)
-  const quality: { title: string; of: (row: Row) => Spread | null; better: (a: number, b: number) => number }[] = isAuc
-    ? [
-        { title: `${split} AUC`, of: row => row.auc, better: Math.max },
-        { title: 'logloss', of: row => row.logloss, better: Math.min },
-      ]
-    : [{ title: `${split} RMSE`, of: row => row.rmse, better: Math.min }]
-  const bests = quality.map(({ of, better }) => {
-    const means = rows.flatMap(row => of(row)?.mean ?? [])
-    return means.length > 1 ? means.reduce((a, b) => better(a, b)) : undefined
-  })
-  const fastest = Math.max(...rows.map(row => row.samplesPerSecond ?? 0))
-  const targets = entrants.some(({ target }) => target !== undefined)
-  const heads = [
-    'model',
-    ...quality.map(({ title }) => title),
-    ...(targets ? ['at least'] : []),
-    'seeds',
-    'parameters',
-    'seconds',
-    'samples/s',
-  ]
-  const lines = rows.map((row, i) => {
-    const { error, target } = entrants[i]!
-    const cells = [
-      nameCell(row, i),
-      ...quality.map(({ of }, q) => spreadCell(of(row), bests[q])),
-      ...(targets ? [cell(target === undefined ? '' : String(target))] : []),
-      cell(String(row.seeds)),
-      cell(row.parameters.toLocaleString('en-US')),
-      cell(row.seconds?.toFixed(row.seconds < 10 ? 2 : 1) ?? ''),
-      speedCell(row.samplesPerSecond, fastest),
-    ]
-    const failure =
-      error === undefined
-        ? ''
-        : `<tr><td></td><td class="failed" colspan="${heads.length - 1}">failed: ${escaped(error)}</td></tr>`
-    return `<tr>${cells.join('')}</tr>${failure}`
-  })
-  return `<table><thead><tr>${heads.map(head => `<th>${escaped(head)}</th>`).join('')}</tr></thead><tbody>
-${lines.join('\n')}
-</tbody></table>`
-}
-
-const cell = (html: string, kind = ''): string => `<td${kind ? ` class="${kind}"` : ''}>${html}</td>`
-
-function nameCell({ name, model }: Row, index: number): string {
-  const kind = model === name ? '' : ` <small>${escaped(model)}</small>`
-  return cell(`<span class="key ${colour(index)}"></span>${escaped(name)}${kind}`)
-}
-
-function spreadCell(spread: Spread | null, best: number | undefined): string {
-  if (!spread) return cell('')
-  const { mean, deviation } = spread
-  const around = deviation === null ? '' : ` <small>± ${deviation.toFixed(5)}</small>`
-  return cell(`${mean.toFixed(5)}${around}`, mean === best ? 'best' : '')
-}
-
-function speedCell(speed: number | null, fastest: number): string {
-  if (speed === null) return cell('')
-  const share = ((100 * speed) / fastest).toFixed(1)
-  return cell(`${Math.round(speed).toLocaleString('en-US')}<span class="bar"><i style="width:${share}%"></i></span>`)
 }

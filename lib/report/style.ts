@@ -10,7 +10,7 @@ body { margin: 0 auto; padding: 28px 24px 48px; max-width: 1360px; background: v
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
 h1 { margin: 0 0 4px; font-size: 26px; line-height: 1.2; letter-spacing: -.01em }
 h2 { margin: 36px 0 10px; font-size: 18px }
-p { margin: 0 0 6px; color: var(--soft); max-width: 80ch }
+p { margin: 0 0 6px; color: var(--soft); max-width: 100ch }
 code, pre { font: 12.5px/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace }
 pre { margin: 8px 0; padding: 10px 14px; background: var(--panel); border-radius: 8px; white-space: pre-wrap; overflow-wrap: anywhere }
 .scroll { overflow-x: auto }
@@ -31,7 +31,6 @@ figure { margin: 0; padding: 14px 14px 8px; background: var(--panel); border-rad
 figure.wide { padding-bottom: 4px }
 figcaption { font-size: 14px; margin: 0 0 6px 2px } figcaption span { color: var(--soft); font-size: 12.5px; margin-left: 6px }
 svg { display: block; width: 100%; height: auto; font-size: 12px; overflow: visible }
-figure.wide svg { max-width: 1080px }
 svg text { fill: var(--soft) } svg .mid { text-anchor: middle } svg .end { text-anchor: end }
 svg .name { font-size: 12.5px } svg .value { fill: var(--ink); font-variant-numeric: tabular-nums }
 svg .label { font-size: 12.5px; font-weight: 600; fill: var(--ink) }
@@ -41,7 +40,7 @@ svg .label { font-size: 12.5px; font-weight: 600; fill: var(--ink) }
 .line { stroke: currentColor; stroke-width: 2; fill: none; stroke-linejoin: round; stroke-linecap: round }
 .line.d1 { stroke-dasharray: 6 4 } .line.d2 { stroke-dasharray: 1.5 4 }
 .line.faint { stroke-width: 1; opacity: .35 }
-.leader { stroke: currentColor; stroke-width: 1; fill: none; opacity: .3 }
+.leader { stroke: currentColor; stroke-width: 1; fill: none; opacity: .45 }
 .dot, .point { fill: currentColor } .point { opacity: .55 } .mean { stroke: currentColor; stroke-width: 2.5 }
 .target { stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 2.5 2.5; fill: none }
 svg text.label.c0, svg text.label.c1, svg text.label.c2, svg text.label.c3, svg text.label.c4, svg text.label.c5,

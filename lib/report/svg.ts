@@ -10,3 +10,6 @@ export const COLOURS = 7
 /** Classes of the line or mark of the `index`-th model. */
 export const colour = (index: number): string =>
   `c${index % COLOURS}${index >= COLOURS ? ` d${Math.min(2, Math.floor(index / COLOURS))}` : ''}`
+
+/** About how wide a label is, in the units of a figure. */
+export const textWidth = (text: string): number => 7.4 * text.length

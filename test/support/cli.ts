@@ -10,12 +10,17 @@ export interface CliResult {
 /** Runs a command line in this process, without a terminal. */
 export async function runCli(
   argv: readonly string[],
-  { stdin = [], env = {} }: { stdin?: readonly string[]; env?: Record<string, string> } = {},
+  {
+    stdin = [],
+    env = {},
+    onErr = () => {},
+  }: { stdin?: readonly string[]; env?: Record<string, string>; onErr?: (text: string) => void } = {},
 ): Promise<CliResult> {
   const text = { out: '', err: '' }
   const sink = (name: 'out' | 'err') => {
     const write = (chunk: string): boolean => {
       text[name] += chunk
+      if (name === 'err') onErr(chunk)
       return true
     }
     return { write } as unknown as NodeJS.WritableStream
