@@ -58,11 +58,11 @@ export interface GroupRule {
   attrs: Attrs
 }
 
-/** A flattened Batch: size, dense, [offsets, indices, weights, offsets, ...], labels, weights. */
+/** A flattened Batch: size, dense, [offsets, indices, weights, offsets, ...] or the same in one array (read_packed_tables), labels, weights. */
 export type FlatBatch = [
   size: number,
   dense: Float32Array | undefined,
-  tables: unknown[],
+  tables: unknown[] | Int32Array,
   labels: Float32Array | undefined,
   weights: Float32Array | undefined,
 ]

@@ -226,6 +226,29 @@ void read_tables(Napi::Array flat, Batch& batch) {
   batch.seal();
 }
 
+void read_packed_tables(Napi::Value value, Batch& batch) {
+  const Span<float> span = read_ints_in_place(value, "[batch] tables");
+  const auto* packed = reinterpret_cast<const int32_t*>(span.data);
+  size_t at = 0;
+  const auto take = [&](size_t count) {
+    if (count > span.size - at) fail(Code::argument, "[batch] tables: expected %zu more packed numbers", count);
+    at += count;
+    return packed + at - count;
+  };
+  batch.tables.resize(static_cast<uint32_t>(*take(1)) & 0xffff);
+  for (Batch::Table& table : batch.tables) {
+    const int32_t* sizes = take(2);
+    const auto offsets = static_cast<size_t>(static_cast<uint32_t>(sizes[0])), lookups = static_cast<size_t>(static_cast<uint32_t>(sizes[1]));
+    const int32_t* from = take(offsets);
+    table.offsets.assign(from, from + offsets);
+    from = take(lookups);
+    table.indices.assign(from, from + lookups);
+    table.weighted = false;
+    if (static_cast<int64_t>(offsets) == batch.size) table.offsets.push_back(static_cast<int32_t>(lookups));
+  }
+  batch.seal();
+}
+
 void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch) {
   batch.size = read_size(info[first], "[batch] size");
   batch.dense.clear();
@@ -234,6 +257,7 @@ void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch) {
   if (!info[first + 1].IsUndefined()) copy_floats(info[first + 1], "[batch] dense", batch.dense);
   if (!info[first + 3].IsUndefined()) copy_floats(info[first + 3], "[batch] labels", batch.labels);
   if (!info[first + 4].IsUndefined()) copy_floats(info[first + 4], "[batch] weights", batch.weights);
+  if (info[first + 2].IsTypedArray()) return read_packed_tables(info[first + 2], batch);
   read_tables(read_array(info[first + 2], "[batch] tables"), batch);
 }
 

@@ -41,7 +41,10 @@ GraphSpec read_graph(Napi::Value value);
 // [offsets, indices, weights | undefined, offsets, ...] -> batch.tables. Closes offsets of length B (batch.size) with L.
 void read_tables(Napi::Array flat, Batch& batch);
 
-// size, dense, flat tables, labels, weights of the examples: lib/models/model.ts flattens the Batch because
+// The same, without weights, in one Int32Array: T, then for each table the numbers of its offsets and indices, offsets, indices.
+void read_packed_tables(Napi::Value packed, Batch& batch);
+
+// size, dense, flat or packed tables, labels, weights of the examples: lib/models/model.ts flattens the Batch because
 // reading properties is much cheaper in JavaScript.
 void read_batch(const Napi::CallbackInfo& info, size_t first, Batch& batch);
 
