@@ -43,8 +43,9 @@ export function tower(g: GraphBuilder, name: string, x: Value, options: TowerOpt
     init,
     biasInit,
   } = options
-  if (norm === 'none' && rate === 0 && built(hidden) && built(last))
-    return mlp(g, name, x, { layers, activation: hidden, last, init, biasInit })
+  const fits = norm === 'none' && rate === 0 && built(hidden) && built(last)
+  if (fits || layers.length === 0)
+    return mlp(g, name, x, { layers, activation: hidden as Activation, last: last as Activation, init, biasInit })
   let y = x
   layers.forEach((width, l) => {
     const isLast = l === layers.length - 1
