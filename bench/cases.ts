@@ -158,10 +158,9 @@ function denseUpdates(size: number): BenchCase[] {
 }
 
 interface Lookups {
-  batch: number
-  attrs: Attrs & { width: number }
+  attrs: Attrs
   bags: unknown[]
-  gather?: BenchCase['gather']
+  gather: NonNullable<BenchCase['gather']>
   shape: string
 }
 
@@ -175,7 +174,6 @@ function lookups(batch: number, tables: number, rows: number, width: number, poo
   }
   const bytes = 4 * width
   return {
-    batch,
     attrs: { rows: Array(tables).fill(rows), width },
     bags,
     gather: { rowBytes: bytes, lookups: tables * batch * pooling, tableBytes: tables * rows * bytes },
@@ -183,70 +181,41 @@ function lookups(batch: number, tables: number, rows: number, width: number, poo
   }
 }
 
-/** Ten columns of few ids and one lookup each, as those of Frappe: most rows are looked up many times. */
-function fewIds(batch: number, width: number): Lookups {
-  const rows = [957, 4082, 7, 7, 2, 9, 3, 9, 80, 233]
-  const bags = rows.flatMap(r => [
-    new Int32Array(batch + 1).map((_, b) => b),
-    new Int32Array(batch).map(() => Math.floor(Math.random() * r)),
-    undefined,
-  ])
-  return { batch, attrs: { rows, width }, bags, shape: `B ${batch}, 10 of few x ${width}, 1 each` }
-}
-
 function embeddingBags(batch: number, rows: number): BenchCase[] {
   const op = 'embedding_bag'
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
-  const all = [oneHot, lookups(batch, 26, rows, 64, 1), many, fewIds(2 * batch, 10)]
-  const cases: BenchCase[] = all.map(({ batch, attrs, bags, gather, shape }) => {
+  const cases = [oneHot, lookups(batch, 26, rows, 64, 1), many].flatMap(({ attrs, bags, gather, shape }) => {
     const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1 }
-    return { op, shape, passes: ['forward'], call, ...(gather && { gather }) }
+    return { op, shape, passes: ['forward'] as Pass[], call, gather }
   })
   const weights = (bags: unknown[]) =>
     bags.map((part, i) => (i % 3 === 2 ? random((bags[i - 1] as Int32Array).length) : part))
   const modes: BenchCase[] = ['mean', 'max'].map(mode => {
     const call: OpCall = { op, attrs: { ...many.attrs, mode }, batch, inputs: [{ bags: many.bags }], seed: 1 }
-    return {
-      op,
-      shape: `${mode}, ${many.shape}`,
-      passes: ['forward'],
-      call,
-      ...(many.gather && { gather: many.gather }),
-    }
+    return { op, shape: `${mode}, ${many.shape}`, passes: ['forward'], call, gather: many.gather }
   })
   const inputs = [{ bags: weights(many.bags) }]
   const weighted: OpCall = { op, attrs: many.attrs, batch, inputs, seed: 1, dout: [random(batch * 64)] }
   return [
     ...cases,
     ...modes,
-    {
-      op,
-      shape: `weights, ${many.shape}`,
-      passes: ['forward', 'backward'],
-      call: weighted,
-      ...(many.gather && { gather: many.gather }),
-    },
+    { op, shape: `weights, ${many.shape}`, passes: ['forward', 'backward'], call: weighted, gather: many.gather },
   ]
 }
 
 function embeddingUpdates(batch: number, rows: number): BenchCase[] {
   const op = 'embedding_update'
-  const make = ([name, rule]: [string, Attrs], { batch, attrs, bags, gather, shape }: Lookups): BenchCase => {
+  const make = ([name, rule]: [string, Attrs], { attrs, bags, gather, shape }: Lookups): BenchCase => {
     const tables = bags.length / 3
     const names = Array.from({ length: tables }, (_, t) => `${t}`)
-    const inputs = [{ bags }, matrix(batch, tables * attrs.width)]
+    const inputs = [{ bags }, matrix(batch, tables * (attrs.width as number))]
     const call: OpCall = { op, attrs: { ...attrs, ...rule, names }, batch, inputs, lr: 1e-3, step: 1 }
-    return { op, shape: `${name}, ${shape}`, passes: ['update'], call, ...(gather && { gather }) }
+    return { op, shape: `${name}, ${shape}`, passes: ['update'], call, gather }
   }
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
-  const few = RULES.map(rule => make(rule, fewIds(2 * batch, 10)))
-  const linear = RULES.map(([name, rule]) => {
-    const { call, ...bench } = make([`linear, ${name}`, { ...rule, shared_gradient: true }], fewIds(2 * batch, 1))
-    return { ...bench, call: { ...call, inputs: [call.inputs[0]!, matrix(2 * batch, 1)] } }
-  })
-  return [...RULES.map(rule => make(rule, oneHot)), make(RULES[0]!, many), make(RULES[2]!, many), ...few, ...linear]
+  return [...RULES.map(rule => make(rule, oneHot)), make(RULES[0]!, many), make(RULES[2]!, many)]
 }
 
 function linearBags(batch: number, rows: number): BenchCase[] {
@@ -254,7 +223,7 @@ function linearBags(batch: number, rows: number): BenchCase[] {
   return [rows, Math.ceil(rows / 200)].map(count => {
     const { attrs, bags, gather, shape } = lookups(batch, 10, count, 1, 1)
     const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1, dout: [random(batch)] }
-    return { op, shape, passes: ['forward', 'backward'], call, ...(gather && { gather }) }
+    return { op, shape, passes: ['forward', 'backward'], call, gather }
   })
 }
 
@@ -329,6 +298,7 @@ function elementwise(batch: number): BenchCase[] {
     make('add', 3, 1),
     make('add', 2, 100),
     make('exp', 1, 1),
+    make('sqrt', 1, 1),
     make('mul', 2, 100),
     make('slice', 1, 100, { start: 13, length: 50 }, 50),
   ]

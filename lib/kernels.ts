@@ -31,6 +31,8 @@ export {
   type SliceArguments,
   slice,
   sliceBackward,
+  sqrt,
+  sqrtBackward,
 } from './kernels/elementwise.js'
 export {
   type EmbeddingBagArguments,

@@ -106,6 +106,8 @@ for (const isa of kernels.isas()) {
     t.same([dproduct.dx, dproduct.dy], [f(30, 400), f(10, 200)])
     t.ok(distance(kernels.exp({ x: f(0, 1, -100) }, on).out, [1, Math.E, Math.exp(-87)]) < 1e-6)
     t.ok(distance(kernels.expBackward({ x: f(0, 1), dout: f(2, 3) }, on).dx, [2, 3 * Math.E]) < 1e-6)
+    t.same([...kernels.sqrt({ x: f(4, 0, -1) }, on).out], [2, 0, 0])
+    t.same([...kernels.sqrtBackward({ x: f(4, 0), dout: f(2, 3) }, on).dx], [0.5, 0])
     const part = { batch: 2, x: f(1, 2, 3, 4, 5, 6), start: 1, length: 2 }
     t.same(kernels.slice(part, on).out, f(2, 3, 5, 6))
     t.same(kernels.sliceBackward({ ...part, dout: f(1, 2, 3, 4) }, on).dx, f(0, 1, 2, 0, 3, 4))

@@ -16,6 +16,11 @@ export function exp(g: GraphBuilder, name: string, x: Value): Value {
   return g.add('exp', name, [x])
 }
 
+/** The square root, of 0 where x < 0: `[B, n]` -> `[B, n]` */
+export function sqrt(g: GraphBuilder, name: string, x: Value): Value {
+  return g.add('sqrt', name, [x])
+}
+
 /** Columns `start` to `start + length`: `[B, n]` -> `[B, length]`. Nothing is copied: it is a view of `x`. */
 export function slice(g: GraphBuilder, name: string, x: Value, options: { start: number; length: number }): Value {
   return g.add('slice', name, [x], { start: options.start, length: options.length })

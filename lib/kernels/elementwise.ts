@@ -52,7 +52,7 @@ export function mulBackward(
 
 /** e^x, x limited to [-87, 88]. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`. */
 export function exp(args: { x: Float32Array }, options?: KernelOptions): { out: Float32Array } & KernelTiming {
-  const { result, timing } = call(expCall(args.x), options)
+  const { result, timing } = call(unaryCall('exp', args.x), options)
   return { out: result.outputs[0]!, ...timing }
 }
 
@@ -61,10 +61,21 @@ export function expBackward(
   args: { x: Float32Array; dout: Float32Array },
   options?: KernelOptions,
 ): { dx: Float32Array } & KernelTiming {
-  const forward = expCall(args.x)
-  const dout = new Arguments('exp').floats('dout', args.dout, 'n', forward.batch)
-  const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
-  return { dx: result.din![0]!, ...timing }
+  return unaryBackward('exp', args, options)
+}
+
+/** Square roots, of 0 where x < 0. Errors: `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`. */
+export function sqrt(args: { x: Float32Array }, options?: KernelOptions): { out: Float32Array } & KernelTiming {
+  const { result, timing } = call(unaryCall('sqrt', args.x), options)
+  return { out: result.outputs[0]!, ...timing }
+}
+
+/** Gradient of {@link sqrt}: dx = dout / (2 sqrt(x)), 0 where x <= 0. Errors: as `sqrt`. */
+export function sqrtBackward(
+  args: { x: Float32Array; dout: Float32Array },
+  options?: KernelOptions,
+): { dx: Float32Array } & KernelTiming {
+  return unaryBackward('sqrt', args, options)
 }
 
 /** What {@link slice} takes. */
@@ -103,9 +114,16 @@ function mulCall({ x, y }: { x: Float32Array; y: Float32Array }) {
   return { op: 'mul', batch, inputs }
 }
 
-function expCall(x: Float32Array) {
-  const batch = new Arguments('exp').anyFloats('x', x).length
-  return { op: 'exp', batch, inputs: [{ data: x, cols: 1 }] }
+function unaryCall(op: string, x: Float32Array) {
+  const batch = new Arguments(op).anyFloats('x', x).length
+  return { op, batch, inputs: [{ data: x, cols: 1 }] }
+}
+
+function unaryBackward(op: string, args: { x: Float32Array; dout: Float32Array }, options?: KernelOptions) {
+  const forward = unaryCall(op, args.x)
+  const dout = new Arguments(op).floats('dout', args.dout, 'n', forward.batch)
+  const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
+  return { dx: result.din![0]!, ...timing }
 }
 
 function sliceCall({ batch, x, start, length }: SliceArguments) {

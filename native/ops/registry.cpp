@@ -29,6 +29,7 @@ const std::vector<OpDef>& registry() {
       {"numeric_embedding", make_numeric_embedding},
       {"sigmoid", make_sigmoid},
       {"slice", make_slice},
+      {"sqrt", make_sqrt},
   };
   return ops;
 }

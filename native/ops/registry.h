@@ -35,5 +35,6 @@ std::unique_ptr<Op> make_mul(const MakeArgs&);
 std::unique_ptr<Op> make_numeric_embedding(const MakeArgs&);
 std::unique_ptr<Op> make_sigmoid(const MakeArgs&);
 std::unique_ptr<Op> make_slice(const MakeArgs&);
+std::unique_ptr<Op> make_sqrt(const MakeArgs&);
 
 }  // namespace dlrm

@@ -112,6 +112,16 @@ void exp(std::vector<ErrorCase>& cases) {
   cases.push_back({"exp", "bags", {}, {bags({9}, Input::one_hot)}, Code::shape, "received bags"});
 }
 
+void sqrt(std::vector<OpCase>& cases) {
+  for (const int64_t width : kWidths) cases.push_back({"sqrt", numbered("width_", width), {}, {matrix(width, 0.01, 4)}});
+  cases.push_back({"sqrt", "one_column", {}, {matrix(1, 0.01, 20)}, 8, {3, 3000}});
+}
+
+void sqrt(std::vector<ErrorCase>& cases) {
+  cases.push_back({"sqrt", "two_inputs", {}, {matrix(3), matrix(3)}, Code::shape, "expected 1 inputs"});
+  cases.push_back({"sqrt", "bags", {}, {bags({9}, Input::one_hot)}, Code::shape, "received bags"});
+}
+
 void mul(std::vector<OpCase>& cases) {
   for (const int64_t width : kWidths) cases.push_back({"mul", numbered("width_", width), {}, {matrix(width), matrix(width)}});
   cases.push_back({"mul", "large", {}, {matrix(127), matrix(127)}, 1, {3, 300}});
@@ -155,6 +165,7 @@ void cases(std::vector<OpCase>& cases) {
   mul(cases);
   numeric_embedding(cases);
   slice(cases);
+  sqrt(cases);
 }
 
 void errors(std::vector<ErrorCase>& cases) {
@@ -166,6 +177,7 @@ void errors(std::vector<ErrorCase>& cases) {
   mul(cases);
   numeric_embedding(cases);
   slice(cases);
+  sqrt(cases);
 }
 
 const CaseFile file(cases, errors);

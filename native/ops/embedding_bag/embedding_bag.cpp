@@ -18,7 +18,7 @@ const VariantTable<EmbeddingBagKernels> kVariants = {{
 }};
 
 // A chunk's floats read and written; a lookup and a bag count as one cache line more.
-constexpr int64_t kChunkFloats = 1 << 16, kBlockFloats = 1 << 15;
+constexpr int64_t kChunkFloats = 1 << 16;
 constexpr int64_t kLineFloats = 16;
 
 class EmbeddingBag : public Op {
@@ -44,7 +44,7 @@ class EmbeddingBag : public Op {
   void forward(const Run& run) const override {
     check_weights(*run.in[0].bags);
     each_chunk(run, [&](const TableColumn& column, Range range) {
-      EmbeddingBagForward a{run.out[0].f32() + column.at, run.out[0].stride, nullptr, 0, table(run, column), false};
+      EmbeddingBagForward a{run.out[0].f32() + column.at, run.out[0].stride, nullptr, 0, table(run, column)};
       if (column.pooling == Pooling::max) {
         a.positions = run.saved[0].i32() + column.positions_at;
         a.positions_stride = run.saved[0].stride;
@@ -144,7 +144,6 @@ class EmbeddingBag : public Op {
     const View& weight = run.params[column.table];
     return {weight.f32(),
             weight.stride,
-            options_.rows[static_cast<size_t>(column.table)],
             column.width,
             bags.offsets[column.bag],
             bags.indices[column.bag],
@@ -154,24 +153,9 @@ class EmbeddingBag : public Op {
             column.pooling};
   }
 
-  // kernel(column, range of bags).
+  // kernel(column, range of bags). Bags and lookups both count, so that long bags are spread as well as many bags.
   template <class F>
   void each_chunk(const Run& run, F&& kernel) const {
-    const int64_t lookups = options_.lookups(*run.in[0].bags, run.batch);
-    if (lookups > 2 * columns() * run.batch) return each_column_chunk(run, kernel);
-    // Few lookups each: the output is most of the traffic, so all columns of some examples are next to each other in time.
-    const int64_t floats = run.batch * (options_.cols + columns() * kLineFloats);
-    const int64_t chunks = std::min(run.batch, (floats + kBlockFloats - 1) / kBlockFloats);
-    const auto cols = static_cast<double>(options_.cols);
-    const double ns = 4 * static_cast<double>(lookups) + 0.2 * static_cast<double>(run.batch) * cols;
-    for_chunks(run.pool, chunks, ns, [&](int64_t i) {
-      for (const TableColumn& column : options_.columns) kernel(column, chunk_range(run.batch, chunks, i));
-    });
-  }
-
-  // Bags and lookups both count, so that long bags are spread as well as many bags.
-  template <class F>
-  void each_column_chunk(const Run& run, F&& kernel) const {
     const Bags& bags = *run.in[0].bags;
     TableTasks tasks{static_cast<int64_t*>(run.scratch), columns()};
     double ns = 0;

@@ -24,7 +24,7 @@ enum class Pooling { sum, mean, max };
 
 struct EmbeddingBagTable {
   const float* weight;
-  int64_t weight_stride, rows, width;
+  int64_t weight_stride, width;
   const int32_t *offsets, *indices;
   const float *weights, *row_weights;
   int64_t lookups;  // L
@@ -37,7 +37,6 @@ struct EmbeddingBagForward {
   int32_t* positions;  // max only
   int64_t positions_stride;
   EmbeddingBagTable table;
-  bool one_each;  // the kernel's own note: every bag of its range has one lookup
 };
 
 struct EmbeddingBagBackward {

@@ -3,7 +3,6 @@
 
 constexpr int64_t kBlockVecs = 8;
 constexpr int64_t kLineFloats = 16;
-constexpr int64_t kCachedFloats = 1 << 13;  // tables that stay in the first-level cache need no prefetch
 
 // Lookups between prefetch and use: about 32 cache lines in flight.
 DLRM_INLINE int64_t prefetch_distance(int64_t floats) {
@@ -16,48 +15,10 @@ DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
   if (n % kLineFloats) __builtin_prefetch(p + n - 1);
 }
 
-// Do bags [begin, end) have one lookup each?
-DLRM_INLINE bool one_each(const int32_t* offsets, Range bags) {
-  const int32_t first = offsets[bags.begin] - static_cast<int32_t>(bags.begin);
-  int32_t other = 0;
-  for (int64_t b = bags.begin; b <= bags.end; ++b) other |= (offsets[b] - static_cast<int32_t>(b)) ^ first;
-  return other == 0;
-}
-
-// As sum_columns, of bags of one lookup each: row after row is copied.
-template <int N, bool kShort, bool kScaled, bool kPrefetch>
-void copy_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
-  const EmbeddingBagTable t = a.table;
-  const int64_t last = kShort ? 0 : columns - Vec::W, distance = prefetch_distance(columns);
-  const int some = static_cast<int>(columns);
-  const float* column = t.weight + k;
-  float* out = a.out + bags.begin * a.out_stride + k;
-  const int64_t begin = t.offsets[bags.begin], end = t.offsets[bags.end];
-  for (int64_t i = begin; i < end; ++i, out += a.out_stride) {
-    if (kPrefetch && i + distance < t.lookups)
-      prefetch_floats(column + t.indices[i + distance] * t.weight_stride, columns);
-    const float* row = column + t.indices[i] * t.weight_stride;
-    const Vec scale = kScaled ? set1(t.weights ? t.weights[i] : t.row_weights[t.indices[i]]) : zero();
-    Vec x[N];
-    for (int n = 0; n < N; ++n) x[n] = kShort ? load_n(row, some) : load(row + (n < N - 1 ? n * Vec::W : last));
-    for (int n = 0; n < N; ++n) {
-      if (kScaled) x[n] = scale * x[n];
-      if (kShort)
-        store_n(out, x[n], some);
-      else
-        store(out + (n < N - 1 ? n * Vec::W : last), x[n]);
-    }
-  }
-}
-
 // Columns [k, k + columns) of every bag in N vectors. Where columns is no multiple of the vector, the last one overlaps
 // the one before it; kShort: a single vector that is not full.
 template <int N, bool kShort, bool kScaled>
 void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
-  if (N <= 4 && a.one_each) {
-    return a.table.rows * a.table.weight_stride <= kCachedFloats ? copy_columns<N, kShort, kScaled, false>(a, bags, k, columns)
-                                                                 : copy_columns<N, kShort, kScaled, true>(a, bags, k, columns);
-  }
   const EmbeddingBagTable t = a.table;  // a copy: stores to out cannot change it
   const int64_t last = kShort ? 0 : columns - Vec::W, distance = prefetch_distance(columns);
   const int some = static_cast<int>(columns);
@@ -105,9 +66,7 @@ void sum_block(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t colu
 }
 
 template <bool kScaled>
-void sum_bags(const EmbeddingBagForward& args, Range bags) {
-  EmbeddingBagForward a = args;
-  a.one_each = one_each(a.table.offsets, bags);
+void sum_bags(const EmbeddingBagForward& a, Range bags) {
   constexpr int64_t kBlock = kBlockVecs * Vec::W;
   for (int64_t k = 0; k < a.table.width; k += kBlock)
     sum_block<kScaled>(a, bags, k, a.table.width - k < kBlock ? a.table.width - k : kBlock);

@@ -14,34 +14,6 @@ DLRM_INLINE void add_lookup(float* sum, const float* dout, float scale, int64_t 
   }
 }
 
-// Do these lookups have gradients that lie at equal distances: one each, or one for each bag of one lookup?
-DLRM_INLINE bool is_steady(const UpdateColumn& c, Range part, int64_t batch) {
-  if (c.per_lookup) return true;
-  const int64_t bag = c.bag_of(part.begin, batch), n = part.end - part.begin;
-  if (c.offsets[bag] != part.begin || bag + n > batch) return false;
-  int32_t other = 0;
-  for (int64_t b = 0; b <= n; ++b) other |= (c.offsets[bag + b] - static_cast<int32_t>(b)) ^ static_cast<int32_t>(part.begin);
-  return other == 0;
-}
-
-template <int kVecs, bool kScaled>
-void sum_steady(const EmbeddingUpdateArgs& a, const UpdateColumn& c, Range part, float* sums, uint8_t* touched) {
-  const int64_t floats = sum_floats(a.width), width = a.width, stride = c.gradient_stride;
-  const int rest = static_cast<int>(width - (kVecs - 1) * Vec::W);
-  const int32_t* indices = c.indices;
-  const float *weights = c.weights, *row_weights = a.row_weights;
-  const float* dout = a.dout + c.gradient_of(c.bag_of(part.begin, a.batch), part.begin);
-  for (int64_t i = part.begin; i < part.end; ++i, dout += stride) {
-    const int64_t row = indices[i];
-    const float scale = !kScaled ? 1.0f : weights ? weights[i] : row_weights[row];
-    if (kVecs == 0 && width == 1)
-      sums[row] += kScaled ? scale * *dout : *dout;
-    else
-      add_lookup<kVecs, kScaled>(sums + row * floats, dout, scale, width, rest);
-    touched[row] = 1;
-  }
-}
-
 template <int kVecs, bool kScaled>
 void sum_column(const EmbeddingUpdateArgs& args, const UpdateColumn& column, Range part, float* sums, uint8_t* touched) {
   const EmbeddingUpdateArgs a = args;
@@ -83,21 +55,15 @@ void sum_max(const EmbeddingUpdateArgs& a, const UpdateColumn& c, Range part, fl
   }
 }
 
-template <int kVecs, bool kScaled>
-void sum_vectors(const EmbeddingUpdateArgs& a, const UpdateColumn& c, Range part, bool steady, float* sums, uint8_t* touched) {
-  steady ? sum_steady<kVecs, kScaled>(a, c, part, sums, touched) : sum_column<kVecs, kScaled>(a, c, part, sums, touched);
-}
-
 template <bool kScaled>
-void sum_width(const EmbeddingUpdateArgs& a, const UpdateColumn& c, Range part, bool steady, float* sums, uint8_t* touched) {
-  if (a.width == 1)
-    return steady ? sum_steady<0, kScaled>(a, c, part, sums, touched) : sum_numbers<kScaled>(a, c, part, sums, touched);
+void sum_width(const EmbeddingUpdateArgs& a, const UpdateColumn& c, Range part, float* sums, uint8_t* touched) {
+  if (a.width == 1) return sum_numbers<kScaled>(a, c, part, sums, touched);
   switch ((a.width + Vec::W - 1) / Vec::W) {
-    case 1: return sum_vectors<1, kScaled>(a, c, part, steady, sums, touched);
-    case 2: return sum_vectors<2, kScaled>(a, c, part, steady, sums, touched);
-    case 3: return sum_vectors<3, kScaled>(a, c, part, steady, sums, touched);
-    case 4: return sum_vectors<4, kScaled>(a, c, part, steady, sums, touched);
-    default: return sum_vectors<0, kScaled>(a, c, part, steady, sums, touched);
+    case 1: return sum_column<1, kScaled>(a, c, part, sums, touched);
+    case 2: return sum_column<2, kScaled>(a, c, part, sums, touched);
+    case 3: return sum_column<3, kScaled>(a, c, part, sums, touched);
+    case 4: return sum_column<4, kScaled>(a, c, part, sums, touched);
+    default: return sum_column<0, true>(a, c, part, sums, touched);
   }
 }
 
@@ -109,15 +75,12 @@ void sum(const EmbeddingUpdateArgs& a, Range range, int64_t slice) {
     const int64_t begin = range.begin - c.first, end = range.end - c.first;
     const Range part = {begin > 0 ? begin : 0, end < c.lookups ? end : c.lookups};
     if (part.begin >= part.end) continue;
-    if (c.pooling == Pooling::max) {
+    if (c.pooling == Pooling::max)
       sum_max(a, c, part, sums, touched);
-      continue;
-    }
-    const bool steady = is_steady(c, part, a.batch);
-    if (c.weights || a.row_weights || (c.pooling == Pooling::mean && !steady))
-      sum_width<true>(a, c, part, steady, sums, touched);
+    else if (c.pooling == Pooling::mean || c.weights || a.row_weights)
+      sum_width<true>(a, c, part, sums, touched);
     else
-      sum_width<false>(a, c, part, steady, sums, touched);
+      sum_width<false>(a, c, part, sums, touched);
   }
 }
 
