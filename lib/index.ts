@@ -15,9 +15,15 @@ export {
 export type { BatchOptions, DataSet, DataSource, Located, Position } from './data/source.js'
 export type { TextOptions } from './data/text_source.js'
 export { DlrmError, type ErrorCode } from './errors.js'
-export { type Column, GraphBuilder, type GraphInputs, type Value } from './graph/builder.js'
-export * as ops from './graph/ops.js'
-export { type TowerOptions, tower } from './graph/tower.js'
+export {
+  type Column,
+  type ColumnOptions,
+  GraphBuilder,
+  type GraphInputs,
+  type Pooling,
+  type Value,
+} from './graph/builder.js'
+export * as ops from './graph/index.js'
 export * as kernels from './kernels.js'
 export {
   type DefinedModel,

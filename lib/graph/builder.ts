@@ -1,4 +1,4 @@
-import { wholeNumber } from '../data/options.js'
+import { oneOf, wholeNumber } from '../data/options.js'
 import { DlrmError } from '../errors.js'
 import type { Attrs, DerivedColumn, GraphSpec } from '../native.js'
 
@@ -14,6 +14,21 @@ export interface Column {
   readonly name: string
   /** R: how many different ids it has. */
   readonly rows: number
+  /** How several ids of an example, a sequence, become one vector; default sum. */
+  readonly pooling?: Pooling
+  /** The column whose embedding table this one uses too. */
+  readonly sharing?: Column
+}
+
+/** How the rows of a bag become one. */
+export type Pooling = 'sum' | 'mean' | 'max'
+
+/** What a model makes of one column of ids. */
+export interface ColumnOptions {
+  /** Of several ids in one example; default sum. */
+  pooling?: Pooling
+  /** Name of a column with the same ids: both use one embedding table. */
+  sharing?: string
 }
 
 /** What a graph reads from a batch. */
@@ -24,6 +39,10 @@ export interface GraphInputs {
   tables: readonly number[]
   /** Names of the columns, for messages; default C1, C2, ... */
   tableNames?: readonly string[]
+  /** By name of the column, for sequences and for columns that share a table. */
+  columns?: { readonly [name: string]: ColumnOptions }
+  /** Dense features that are cut into buckets, each an id then: a column more, instead of a number. */
+  buckets?: readonly { readonly feature: number; readonly boundaries: readonly number[] }[]
 }
 
 /**
@@ -34,21 +53,52 @@ export class GraphBuilder {
   readonly #spec: GraphSpec
   readonly #columns: Column[]
   readonly #derived: DerivedColumn[] = []
+  readonly #fields: Column[]
+  readonly #numeric: number[]
   #group: string | undefined
 
   constructor(inputs: GraphInputs) {
-    const { dense, tables, tableNames = tables.map((_, t) => `C${t + 1}`) } = inputs
+    const { dense, tables, tableNames = tables.map((_, t) => `C${t + 1}`), columns = {}, buckets = [] } = inputs
     this.#spec = { dense, rows: [...tables], tableNames: [...tableNames], nodes: [], loss: '', prediction: '' }
     this.#columns = tables.map((rows, index) => ({ index, name: this.#spec.tableNames[index]!, rows }))
+    for (const [name, options] of Object.entries(columns)) this.#describe(name, options)
+    for (const { name, index, sharing } of this.#columns) {
+      if (!sharing || (sharing.index !== index && !this.#columns[sharing.index]!.sharing)) continue
+      throw new DlrmError('ERR_ARGUMENT', `[graph] columns: ${name}: ${sharing.name} has no table of its own to share`)
+    }
+    this.#fields = [...this.#columns, ...buckets.map(({ feature, boundaries }) => this.bucketize(feature, boundaries))]
+    const cut = buckets.map(({ feature }) => feature)
+    this.#numeric = Array.from({ length: dense }, (_, d) => d).filter(d => !cut.includes(d))
+  }
+
+  #describe(name: string, { pooling, sharing }: ColumnOptions): void {
+    if (pooling !== undefined) oneOf(`[graph] columns: ${name}: pooling`, pooling, ['sum', 'mean', 'max'])
+    const column = this.#named(name)
+    const other = sharing === undefined ? undefined : this.#named(sharing)
+    this.#columns[column.index] = { ...column, ...(pooling ? { pooling } : {}), ...(other ? { sharing: other } : {}) }
+  }
+
+  #named(name: string): Column {
+    const column = this.#columns.find(candidate => candidate.name === name)
+    if (column) return column
+    const known = this.#columns.map(candidate => candidate.name).join(', ')
+    throw new DlrmError('ERR_ARGUMENT', `[graph] no column "${name}"; there are ${known || 'none'}`)
   }
 
   /** `[B, D]` */
   get dense(): Value {
     return { name: 'dense' }
   }
-  /** D */
-  get denseCount(): number {
-    return this.#spec.dense
+  /** The dense features that are not cut into buckets: `[B, numericCount]`. */
+  get numeric(): Value {
+    const features = this.#numeric
+    if (features.length === this.#spec.dense) return this.dense
+    if (this.#spec.nodes.some(node => node.name === 'numeric')) return { name: 'numeric' }
+    const parts = features.map(start => this.add('slice', `numeric_${start}`, [this.dense], { start, length: 1 }))
+    return this.add('concat', 'numeric', parts)
+  }
+  get numericCount(): number {
+    return this.#numeric.length
   }
   /** The bags of all columns: those of the batch, then the derived ones. */
   get tables(): Value {
@@ -62,9 +112,13 @@ export class GraphBuilder {
   get weights(): Value {
     return { name: 'weights' }
   }
-  /** The T columns of ids of a batch. */
+  /** The T columns of ids of a batch, then a column per dense feature that is cut into buckets. */
   get columns(): Column[] {
-    return this.#columns.slice(0, this.#spec.rows.length)
+    return [...this.#fields]
+  }
+  /** One of the columns by name. Errors: `ERR_ARGUMENT`. */
+  column(name: string): Column {
+    return this.#named(name)
   }
 
   /**

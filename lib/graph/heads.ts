@@ -8,6 +8,6 @@ export function clicks(g: GraphBuilder, logits: Value): { loss: Value; predictio
 }
 
 /** Numbers as they are, such as ratings, and their mean squared error: `predictions [B, 1]`. */
-export function numbers(g: GraphBuilder, predictions: Value): { loss: Value; prediction: Value } {
-  return { prediction: predictions, loss: mseLoss(g, 'loss', predictions, g.labels) }
+export function numbers(g: GraphBuilder, predictions: Value): { loss: Value; prediction: Value; predicts: 'number' } {
+  return { predicts: 'number', prediction: predictions, loss: mseLoss(g, 'loss', predictions, g.labels) }
 }

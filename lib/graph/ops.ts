@@ -6,6 +6,7 @@
 import type { GraphBuilder, Value } from './builder.js'
 import { type Init, initAttrs } from './init.js'
 
+export type { Pooling } from './builder.js'
 export * from './cross_ops.js'
 export * from './elementwise_ops.js'
 export type { Init } from './init.js'
@@ -16,7 +17,6 @@ export {
   embeddingBag,
   type LinearBagOptions,
   linearBag,
-  type Pooling,
   type TableOptions,
 } from './table_ops.js'
 

@@ -1,10 +1,7 @@
 import { DlrmError } from '../errors.js'
 import type { Attrs } from '../native.js'
-import type { Column, GraphBuilder, Value } from './builder.js'
+import type { Column, GraphBuilder, Pooling, Value } from './builder.js'
 import { type Init, initAttrs } from './init.js'
-
-/** How a bag becomes one row. */
-export type Pooling = 'sum' | 'mean' | 'max'
 
 /** Which columns an op reads, and which table each looks up. */
 export interface TableOptions {
@@ -12,7 +9,7 @@ export interface TableOptions {
   columns?: readonly Column[]
   /**
    * Number of each column's table, from 0 without gaps: columns with the same number share a table, which has as many rows as
-   * the longest of them. Default: one each.
+   * the longest of them. Default: one each, but for columns that share by their own `sharing`.
    */
   tables?: readonly number[]
 }
@@ -21,7 +18,7 @@ export interface TableOptions {
 export interface EmbeddingBagOptions extends TableOptions {
   /** E, of all tables or one for each. */
   width: number | readonly number[]
-  /** Of all columns or one for each; default sum. Per-sample weights go with sum only. */
+  /** Of all columns or one for each; default each column's own. Per-sample weights go with sum only. */
   mode?: Pooling | readonly Pooling[]
   /** One learned factor per row, parameters of this prefix; mode sum only. */
   rowWeights?: string
@@ -36,7 +33,8 @@ export interface EmbeddingBagOptions extends TableOptions {
  * - parameters `<name>.<t>.weight [R_t, E_t]` of table t, with `rowWeights` also `<rowWeights>.<t> [R_t]`
  */
 export function embeddingBag(g: GraphBuilder, name: string, options: EmbeddingBagOptions): Value {
-  const { width, mode = 'sum', rowWeights = '', init } = options
+  const { columns = g.columns, width, rowWeights = '', init } = options
+  const { mode = columns.map(column => column.pooling ?? 'sum') } = options
   return g.add('embedding_bag', name, [g.tables], {
     ...tableAttrs(g, 'embeddingBag', options),
     ...(typeof width === 'number' ? { width } : { widths: [...width] }),
@@ -48,7 +46,7 @@ export function embeddingBag(g: GraphBuilder, name: string, options: EmbeddingBa
 
 /** Options of {@link linearBag}. */
 export interface LinearBagOptions extends TableOptions {
-  /** Of all columns or one for each; default sum. */
+  /** Of all columns or one for each; default mean for the columns that are pooled by mean or max, sum for the others. */
   mode?: 'sum' | 'mean' | readonly ('sum' | 'mean')[]
   /** Default true. */
   bias?: boolean
@@ -63,7 +61,8 @@ export interface LinearBagOptions extends TableOptions {
  * - parameters `<name>.<t>.weight [R_t, 1]` of table t and, unless `bias` is false, `<name>.bias [1]`
  */
 export function linearBag(g: GraphBuilder, name: string, options: LinearBagOptions = {}): Value {
-  const { mode = 'sum', bias = true, init } = options
+  const { columns = g.columns, bias = true, init } = options
+  const { mode = columns.map(column => ((column.pooling ?? 'sum') === 'sum' ? 'sum' : 'mean')) } = options
   const attrs = { ...tableAttrs(g, 'linearBag', options), ...modeAttrs(mode), bias, ...initAttrs(init) }
   return g.add('linear_bag', name, [g.tables], attrs)
 }
@@ -71,9 +70,20 @@ export function linearBag(g: GraphBuilder, name: string, options: LinearBagOptio
 const modeAttrs = (mode: Pooling | readonly Pooling[]): Attrs =>
   typeof mode === 'string' ? { mode } : { modes: [...mode] }
 
+/** A table for each column, from 0 in order, but one for columns that share. */
+function tableNumbers(columns: readonly Column[]): number[] {
+  const numbers = new Map<number, number>()
+  return columns.map(column => {
+    const owner = (column.sharing ?? column).index
+    if (!numbers.has(owner)) numbers.set(owner, numbers.size)
+    return numbers.get(owner)!
+  })
+}
+
 /** The options `columns`, `tables` and `rows` of a native op that reads tables. `@internal` */
 export function tableAttrs(g: GraphBuilder, op: string, options: TableOptions): Attrs {
-  const { columns = g.columns, tables = columns.map((_, c) => c) } = options
+  const { columns = g.columns } = options
+  const { tables = tableNumbers(columns) } = options
   if (columns.length === 0) throw new DlrmError('ERR_ARGUMENT', `[${op}] columns: expected at least one`)
   if (tables.length !== columns.length)
     throw new DlrmError(
