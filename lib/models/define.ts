@@ -10,12 +10,19 @@ export interface ModelDefinition<O extends Options> {
   kind: string
   /** What it is, with its paper, in one line for `--help`. */
   about: string
-  /** What `predict` returns: click probabilities (default), or numbers such as ratings or minutes. */
-  predicts?: 'probability' | 'number'
   /** Its options beside the inputs; each is also a flag of `dlrm train --model=<kind>`. */
   options: O
   /** Adds the nodes, top to bottom, as the data flows. */
-  graph(g: GraphBuilder, options: Values<O>): { loss: Value; prediction: Value }
+  graph(g: GraphBuilder, options: Values<O>): GraphEnd
+}
+
+/** The values at the end of a graph, and what the prediction is: a click probability (default), or a number such as a rating. */
+export interface GraphEnd {
+  /** `[1, 1]`, what a step minimises. */
+  loss: Value
+  /** `[B, 1]` */
+  prediction: Value
+  predicts?: Model['predicts']
 }
 
 /** What every model takes beside its own options. */
@@ -62,24 +69,24 @@ export interface DefinedModel<O extends Options> extends Model {
  * The constructor's errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`.
  */
 export function defineModel<const O extends Options>(definition: ModelDefinition<O>): ModelClass<O, DefinedModel<O>> {
-  const { kind, options, predicts = 'probability' } = definition
-  const taken = ['dense', 'tables', 'tableNames', 'columns', 'buckets', 'seed', 'isa'].find(name =>
-    Object.hasOwn(options, name),
-  )
+  const { kind, options } = definition
+  const taken = [...INPUTS, 'seed', 'isa'].find(name => Object.hasOwn(options, name))
   if (taken) throw new DlrmError('ERR_ARGUMENT', `[${kind}] ${taken}: every model has this option already`)
 
   class Defined extends Model {
     static readonly kind = kind
     static readonly definition = definition
     readonly kind = kind
-    override readonly predicts = predicts
+    override readonly predicts: Model['predicts']
     readonly config: DefinedModel<O>['config']
 
     constructor({ seed = 1, isa, ...given }: ModelOptions & Partial<Values<O>>) {
       const { inputs, rest } = splitInputs(kind, given)
       const values = complete(kind, options, rest)
       const g = new GraphBuilder(inputs)
-      super(g.build(definition.graph(g, values)), { seed, isa })
+      const end = definition.graph(g, values)
+      super(g.build(end), { seed, isa })
+      this.predicts = end.predicts ?? 'probability'
       this.config = { ...inputs, ...values }
     }
 
@@ -91,8 +98,10 @@ export function defineModel<const O extends Options>(definition: ModelDefinition
   return Defined
 }
 
+const INPUTS = ['dense', 'tables', 'tableNames', 'columns', 'buckets'] as const
+
 function splitInputs(kind: string, given: Omit<ModelOptions, 'seed' | 'isa'> & { [name: string]: unknown }) {
-  const { dense = 0, tables, tableNames, ...rest } = given
+  const { dense = 0, tables, tableNames, columns, buckets, ...rest } = given
   const bad = (name: string, expected: string, received: unknown) =>
     new DlrmError('ERR_ARGUMENT', `[${kind}] ${name}: expected ${expected}, received ${JSON.stringify(received)}`)
   const isSize = (n: unknown, least: number) => Number.isSafeInteger(n) && (n as number) >= least
@@ -102,6 +111,12 @@ function splitInputs(kind: string, given: Omit<ModelOptions, 'seed' | 'isa'> & {
   if (tableNames !== undefined && tableNames.length !== tables.length) {
     throw bad('tableNames', `${tables.length} names, one per table`, tableNames)
   }
-  const inputs: GraphInputs = { dense, tables: [...tables], ...(tableNames ? { tableNames: [...tableNames] } : {}) }
+  const inputs: GraphInputs = {
+    dense,
+    tables: [...tables],
+    ...(tableNames ? { tableNames: [...tableNames] } : {}),
+    ...(columns ? { columns } : {}),
+    ...(buckets ? { buckets } : {}),
+  }
   return { inputs, rest }
 }

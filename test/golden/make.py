@@ -301,4 +301,5 @@ def main():
     (HERE / "dlrm.json").write_text(json.dumps({"source": source, "steps": STEPS, "cases": cases}, indent=0) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

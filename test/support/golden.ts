@@ -40,6 +40,12 @@ export interface GoldenConfig {
   softLabels: boolean
 }
 
+/** What decides the batches of a case. */
+export type BatchConfig = Pick<
+  GoldenConfig,
+  'seed' | 'batchSize' | 'dense' | 'tables' | 'maxBag' | 'weights' | 'softLabels'
+>
+
 export interface GoldenCase {
   config: GoldenConfig
   /** By the reference's state_dict names, in its order. */
@@ -133,7 +139,7 @@ function initialParameters(c: GoldenConfig, shapes: Map<string, number[]>): Map<
   return values
 }
 
-function makeBatches(c: GoldenConfig, steps: number): Batch[] {
+export function makeBatches(c: BatchConfig, steps: number): Batch[] {
   const g = new Generator(c.seed + 1)
   const size = c.batchSize
   return Array.from({ length: steps }, () => {
@@ -151,7 +157,7 @@ function makeBatches(c: GoldenConfig, steps: number): Batch[] {
   })
 }
 
-function unpack(base64: string): Float32Array {
+export function unpack(base64: string): Float32Array {
   const bytes = Buffer.from(base64, 'base64')
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
 }
