@@ -8,14 +8,13 @@
  *   --smoke                          small tables, one round, a moment each
  *   --json                           one JSON object per line
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { native } from '../../lib/native.js'
 import { summary } from '../measure.js'
 import { machine, time } from '../report.js'
+import { requirePython, run, script } from './python.js'
 
 interface Theirs {
   median: number
@@ -39,27 +38,7 @@ const { values: options } = parseArgs({
 const seconds = options.seconds ?? (options.smoke ? '0.05' : '2')
 const rounds = Number(options.rounds ?? (options.smoke ? 1 : 3))
 const here = dirname(fileURLToPath(import.meta.url))
-const python = process.env.DLRM_PYTHON
-if (!python) {
-  console.error('bench:rivals: set DLRM_PYTHON to a Python that has PyTorch; bench/rivals/README.md says how to get it')
-  process.exit(1)
-}
-
-/** The JSON that a command prints in its last line. */
-function run<T>(command: string, args: string[], env: Record<string, string> = {}): T {
-  const child = spawnSync(command, args, {
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  if (child.status !== 0) {
-    console.error(
-      `bench:rivals: ${command} ${args.join(' ')} ended with ${child.error ?? child.signal ?? child.status}`,
-    )
-    process.exit(1)
-  }
-  return JSON.parse(child.stdout.trimEnd().split('\n').at(-1)!)
-}
+const python = requirePython('bench:rivals')
 
 function ours(name: string, batch: number): number {
   const args = [join(here, '..', 'train.js'), '--here', `--case=${name}`, `--batch=${batch}`, `--seconds=${seconds}`]
@@ -68,20 +47,11 @@ function ours(name: string, batch: number): number {
 }
 
 function theirs(name: string, batch: number): Theirs {
-  const args = [scriptPath(), '--case', name === 'step' ? 'step' : 'predict', '--batch', `${batch}`]
+  const args = [script('torch_dlrm.py'), '--case', name === 'step' ? 'step' : 'predict', '--batch', `${batch}`]
   args.push('--threads', options.threads, '--seconds', seconds)
   if (options.smoke) args.push('--rows', '1000')
   if (options['no-compile'] || options.smoke) args.push('--no-compile')
-  return run(python!, args)
-}
-
-/** tsc copies no Python: the script lies where the sources do, above build/bench/bench/rivals. */
-function scriptPath(): string {
-  for (let dir = here; dirname(dir) !== dir; dir = dirname(dir)) {
-    const path = join(dir, 'bench', 'rivals', 'torch_dlrm.py')
-    if (existsSync(path)) return path
-  }
-  throw new Error('bench/rivals/torch_dlrm.py is missing')
+  return run(python, args)
 }
 
 function compare(name: string, batch: number): void {
