@@ -75,7 +75,8 @@ export interface NativeProgram {
   prune(sets: { tensors: number[]; fraction: number }[]): Promise<void>
   /** Zeros of each parameter. */
   zeros(): number[]
-  compile(rules: GroupRule[], maxBatch: number): void
+  /** `clipNorm` 0: no clipping. */
+  compile(rules: GroupRule[], maxBatch: number, clipNorm: number): void
   /** `rates`: one for each rule of `compile`. */
   step(...batchRatesNumber: [...FlatBatch, rates: number[], number: number]): Promise<number>
   predict(...batch: FlatBatch): Promise<Float32Array>

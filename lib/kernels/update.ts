@@ -5,7 +5,7 @@ import { type EmbeddingBagArguments, type EmbeddingBagTable, readTables } from '
 
 /** A rule and the number of the step it is applied at. */
 export interface UpdateRule {
-  /** `new SGD(...)`, `Adagrad`, `RowWiseAdagrad` (tables only) or `Adam`. */
+  /** `new SGD(...)`, `Adagrad`, `RowWiseAdagrad` (tables only), `Adam` or `FTRL`. */
   optimizer: Optimizer
   /** From 1, the default: schedules and Adam's bias correction depend on it. */
   step?: number
@@ -15,7 +15,7 @@ export interface UpdateRule {
 export interface EmbeddingUpdateTable extends EmbeddingBagTable {
   /**
    * The rule's state, changed in place, in this order: Adagrad sum `[R, E]`; RowWiseAdagrad sum `[R]`;
-   * Adam exp_avg and exp_avg_sq, `[R, E]` each; SGD none.
+   * Adam exp_avg and exp_avg_sq, FTRL z and n, `[R, E]` each; SGD none, with momentum and `lazy: false` one `[R, E]`.
    */
   state?: readonly Float32Array[]
 }
@@ -38,8 +38,8 @@ export interface EmbeddingUpdateArguments extends EmbeddingBagArguments, UpdateR
 
 /**
  * The backward pass of `embeddingBag` fused with the optimizer: changes `weight` (and `state`) in place, on the rows that
- * were looked up only. Gradients of a row that was looked up twice, in any column, are summed first: PyTorch's sparse
- * semantics. Of columns that share a table, the first one's `state` counts.
+ * were looked up only (on all of them if the optimizer is not `lazy`). Gradients of a row that was looked up twice, in any column,
+ * are summed first: PyTorch's sparse semantics. Of columns that share a table, the first one's `state` counts.
  *
  * Errors: `ERR_INDEX`, `ERR_OFFSETS`, `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_BUFFER`; then nothing has changed.
  */
@@ -80,7 +80,7 @@ export interface DenseUpdateTensor {
   w: Float32Array
   /** Their gradient `[n]`. */
   g: Float32Array
-  /** The rule's state `[n]`, changed in place: SGD with momentum one, Adagrad sum, Adam exp_avg and exp_avg_sq. */
+  /** The rule's state `[n]`, changed in place: SGD with momentum one, Adagrad sum, Adam exp_avg and exp_avg_sq, FTRL z and n. */
   state?: readonly Float32Array[]
 }
 
@@ -109,9 +109,9 @@ export function denseUpdate(
 
 /** How many numbers the rule keeps beside each weight; momentum is for dense tensors. */
 function statesOf(optimizer: Optimizer, dense: boolean): number {
-  const { rule } = optimizer
-  if (rule === 'sgd') return dense && 'momentum' in optimizer && optimizer.momentum !== 0 ? 1 : 0
-  return rule === 'adam' ? 2 : 1
+  const { rule, lazy } = optimizer
+  if (rule === 'sgd') return (dense || !lazy) && 'momentum' in optimizer && optimizer.momentum !== 0 ? 1 : 0
+  return rule === 'adam' || rule === 'ftrl' ? 2 : 1
 }
 
 /** State i of every item, then state i + 1. */

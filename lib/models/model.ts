@@ -21,6 +21,11 @@ export interface CompileOptions {
   optimizer: Optimizer | ParameterGroups
   /** Most examples of a training batch; memory is planned for it. */
   maxBatch: number
+  /**
+   * Scales the gradients of all parameters together so that their norm is at most this, as torch.nn.utils.clip_grad_norm_
+   * (a table's gradient is the one summed by row); default 0: no clipping. Costs a second pass over the gradients.
+   */
+  clipNorm?: number
 }
 
 /** A parameter group of a model: what {@link ParameterGroups} can give an optimizer of its own. */
@@ -44,6 +49,7 @@ export abstract class Model {
   readonly #prunable: Map<PrunedPart, number[]>
   #optimizer: Optimizer | ParameterGroups | undefined
   #maxBatch = 0
+  #clipNorm = 0
   #steps = 0
   #running = 0 // steps in flight
   #idle: (() => void)[] = []
@@ -100,11 +106,15 @@ export abstract class Model {
    */
   async compile(options: CompileOptions): Promise<void> {
     this.#mustBeIdle('compile')
-    const { optimizer } = options
+    const { optimizer, clipNorm = 0 } = options
     if (!(optimizer instanceof Optimizer || optimizer instanceof ParameterGroups)) {
       throw new DlrmError('ERR_ARGUMENT', '[compile] optimizer: expected an optimizer such as new Adagrad({ lr })')
     }
-    this.#program.compile(groupRules(optimizer), options.maxBatch)
+    if (!(typeof clipNorm === 'number' && clipNorm >= 0)) {
+      throw new DlrmError('ERR_ARGUMENT', `[compile] clipNorm: expected a number >= 0, received ${clipNorm}`)
+    }
+    this.#program.compile(groupRules(optimizer), options.maxBatch, clipNorm)
+    this.#clipNorm = clipNorm
     this.#optimizer = optimizer
     this.#maxBatch = options.maxBatch
     this.#steps = 0
@@ -113,6 +123,10 @@ export abstract class Model {
   /** The `maxBatch` of the last `compile`; 0 before. */
   get maxBatch(): number {
     return this.#maxBatch
+  }
+  /** The `clipNorm` of the last `compile`; 0: no clipping. */
+  get clipNorm(): number {
+    return this.#clipNorm
   }
 
   /**

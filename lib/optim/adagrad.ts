@@ -7,7 +7,7 @@ export interface AdagradOptions extends OptimizerOptions {
   initialAccumulator?: number
   /** The rate at step t (from 1) is lr / (1 + (t - 1) lrDecay); default 0. */
   lrDecay?: number
-  /** L2 penalty added to the gradient, default 0. Dense parameters only. */
+  /** L2 penalty added to the gradient, default 0. Of a lazy table it applies to the rows that the batch touches, once a step. */
   weightDecay?: number
 }
 

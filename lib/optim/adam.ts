@@ -1,5 +1,4 @@
-import { DlrmError } from '../errors.js'
-import { atLeastZero, belowOne, Optimizer, type OptimizerOptions } from './optimizer.js'
+import { atLeastZero, belowOne, flag, Optimizer, type OptimizerOptions } from './optimizer.js'
 
 export interface AdamOptions extends OptimizerOptions {
   /** Decay of the mean, in [0, 1), default .9. */
@@ -8,7 +7,7 @@ export interface AdamOptions extends OptimizerOptions {
   beta2?: number
   /** Added to the root, default 1e-8. */
   eps?: number
-  /** Default 0. Dense parameters only. */
+  /** Default 0. Of a lazy table it applies to the rows that the batch touches, once a step. */
   weightDecay?: number
   /** True (AdamW): w -= lr weightDecay w apart from the gradient; false (default): weightDecay w is added to the gradient. */
   decoupled?: boolean
@@ -16,7 +15,7 @@ export interface AdamOptions extends OptimizerOptions {
 
 /**
  * Adam (Kingma & Ba 2015) with bias correction, as torch.optim.Adam, or torch.optim.AdamW when `decoupled` (Loshchilov & Hutter 2019).
- * Embedding tables are updated lazily, as torch.optim.SparseAdam: rows that no example touches keep value and moments. Default lr .001.
+ * Lazy embedding tables as torch.optim.SparseAdam: rows that no example touches keep value and moments. Default lr .001.
  */
 export class Adam extends Optimizer {
   readonly rule = 'adam'
@@ -32,9 +31,6 @@ export class Adam extends Optimizer {
     this.beta2 = belowOne('beta2', options.beta2 ?? 0.999)
     this.eps = atLeastZero('eps', options.eps ?? 1e-8)
     this.weightDecay = atLeastZero('weightDecay', options.weightDecay ?? 0)
-    this.decoupled = options.decoupled ?? false
-    if (typeof this.decoupled !== 'boolean') {
-      throw new DlrmError('ERR_ARGUMENT', `[optimizer] decoupled: expected true or false, received ${this.decoupled}`)
-    }
+    this.decoupled = flag('decoupled', options.decoupled ?? false)
   }
 }

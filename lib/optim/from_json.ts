@@ -1,13 +1,14 @@
 import { DlrmError } from '../errors.js'
 import { Adagrad } from './adagrad.js'
 import { Adam } from './adam.js'
+import { FTRL } from './ftrl.js'
 import { ParameterGroups, type ParameterGroupsJSON } from './groups.js'
 import type { Optimizer, OptimizerJSON } from './optimizer.js'
 import { RowWiseAdagrad } from './rowwise_adagrad.js'
 import { scheduleFromJSON } from './schedule.js'
 import { SGD } from './sgd.js'
 
-const RULES = { sgd: SGD, adagrad: Adagrad, rowwise_adagrad: RowWiseAdagrad, adam: Adam }
+const RULES = { sgd: SGD, adagrad: Adagrad, rowwise_adagrad: RowWiseAdagrad, adam: Adam, ftrl: FTRL }
 
 /** The inverse of `toJSON`. Errors: `ERR_FORMAT` for an unknown rule, `ERR_ARGUMENT` for options the rule refuses. */
 export function optimizerFromJSON(json: OptimizerJSON): Optimizer

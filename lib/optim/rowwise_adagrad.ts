@@ -7,6 +7,8 @@ export interface RowWiseAdagradOptions extends OptimizerOptions {
   initialAccumulator?: number
   /** The rate at step t (from 1) is lr / (1 + (t - 1) lrDecay); default 0. */
   lrDecay?: number
+  /** L2 penalty added to the gradient, default 0. Of a lazy table it applies to the rows that the batch touches, once a step. */
+  weightDecay?: number
 }
 
 /**
@@ -18,11 +20,13 @@ export class RowWiseAdagrad extends Optimizer {
   readonly eps: number
   readonly initialAccumulator: number
   readonly lrDecay: number
+  readonly weightDecay: number
 
   constructor(options: RowWiseAdagradOptions = {}) {
     super(options, 1e-2)
     this.eps = atLeastZero('eps', options.eps ?? 1e-10)
     this.initialAccumulator = atLeastZero('initialAccumulator', options.initialAccumulator ?? 0)
     this.lrDecay = atLeastZero('lrDecay', options.lrDecay ?? 0)
+    this.weightDecay = atLeastZero('weightDecay', options.weightDecay ?? 0)
   }
 }

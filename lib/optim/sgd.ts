@@ -1,9 +1,9 @@
 import { atLeastZero, belowOne, Optimizer, type OptimizerOptions } from './optimizer.js'
 
 export interface SGDOptions extends OptimizerOptions {
-  /** In [0, 1), default 0. Dense parameters only. */
+  /** In [0, 1), default 0. Not of tables that are lazy. */
   momentum?: number
-  /** L2 penalty added to the gradient, default 0. Dense parameters only. */
+  /** L2 penalty added to the gradient, default 0. Of a lazy table it applies to the rows that the batch touches, once a step. */
   weightDecay?: number
 }
 

@@ -121,10 +121,10 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     });
   }
 
-  // compile([{ group, attrs }], maxBatch)
+  // compile([{ group, attrs }], maxBatch, clipNorm)
   Napi::Value compile(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
-      shared_->program.compile(read_rules(info[0]), read_size(info[1], "[compile] maxBatch"));
+      shared_->program.compile(read_rules(info[0]), read_size(info[1], "[compile] maxBatch"), read_number(info[2], "[compile] clipNorm"));
       account(info.Env());
       return info.Env().Undefined();
     });

@@ -188,8 +188,9 @@ void Program::add_update(Update update, const MakeArgs& args, const char* op, co
   updates_.push_back(std::move(update));
 }
 
-void Program::compile(const std::vector<GroupRule>& rules, int64_t max_batch) {
+void Program::compile(const std::vector<GroupRule>& rules, int64_t max_batch, double clip_norm) {
   if (max_batch < 1) fail(Code::argument, "[compile] maxBatch: expected an integer >= 1, received %lld", static_cast<long long>(max_batch));
+  if (!(clip_norm >= 0)) fail(Code::argument, "[compile] clipNorm: expected a number >= 0, received %g", clip_norm);
   std::lock_guard<std::mutex> lock(mutex_);
   check_rules(rules, groups());
   auto execution = std::make_unique<Execution>(graph_, Mode::train, max_batch);
@@ -198,6 +199,7 @@ void Program::compile(const std::vector<GroupRule>& rules, int64_t max_batch) {
   max_batch_ = 0;
   add_updates(rules);
   rules_ = rules.size();
+  clip_norm_ = clip_norm;
   executions_[static_cast<int>(Mode::train)] = std::move(execution);
   max_batch_ = max_batch;
 }
@@ -372,31 +374,54 @@ void Program::backward(Execution& e, Pool* pool) {
   }
 }
 
-void Program::update(Execution& e, const std::vector<double>& rates, int64_t number, Pool* pool) {
-  for (Update& update : updates_) {
-    Run run;
-    run.batch = e.batch;
-    run.pool = pool;
-    run.params = update.params.data();
-    run.lr = rates[update.rule];
-    run.step = number;
-    std::vector<Value> in;
-    std::vector<View> dparams;
-    if (update.node >= 0) {
-      const NodeViews& views = e.nodes[update.node];
-      in.push_back(views.in[0]);
-      View gradient = views.dout[0];
-      if (update.sparse->gradient == SparseUpdate::per_lookup) {
-        const int64_t lookups = views.in[0].bags->total_lookups(e.batch), cols = graph_.nodes[update.node].op->dlookup_cols;
-        gradient = {e.dlookup[update.node].data(), DType::f32, lookups, cols, cols};
-      }
-      in.push_back({gradient, nullptr});
-      if (update.sparse->reads_positions()) in.push_back({views.saved[0], nullptr});
+// The call of an update, but for its scratch.
+Run Program::update_run(const Execution& e, Update& update, Pool* pool) {
+  update.in.clear();
+  update.dparams.clear();
+  if (update.node >= 0) {
+    const NodeViews& views = e.nodes[update.node];
+    update.in.push_back(views.in[0]);
+    View gradient = views.dout[0];
+    if (update.sparse->gradient == SparseUpdate::per_lookup) {
+      const int64_t lookups = views.in[0].bags->total_lookups(e.batch), cols = graph_.nodes[update.node].op->dlookup_cols;
+      gradient = {e.dlookup[update.node].data(), DType::f32, lookups, cols, cols};
     }
-    for (const auto& [n, i] : update.gradients) dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[i]);
-    run.in = in.data();
-    run.dparams = dparams.data();
-    run.scratch = scratch_for(*update.op, run);
+    update.in.push_back({gradient, nullptr});
+    if (update.sparse->reads_positions()) update.in.push_back({views.saved[0], nullptr});
+  }
+  for (const auto& [n, i] : update.gradients) update.dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[i]);
+  Run run;
+  run.batch = e.batch;
+  run.pool = pool;
+  run.step = e.step;
+  run.params = update.params.data();
+  run.in = update.in.data();
+  run.dparams = update.dparams.data();
+  return run;
+}
+
+// The factor of all gradients that keeps their norm within clip_norm_.
+float Program::clip_scale(const Execution& e, Pool* pool) {
+  double squares = 0;
+  for (Update& update : updates_) {
+    Run run = update_run(e, update, pool);
+    run.squares = &squares;
+    update.scratch.reserve(update.op->scratch_bytes(run));
+    run.scratch = update.scratch.data();
+    update.op->forward(run);
+  }
+  const double scale = clip_norm_ / (std::sqrt(squares) + 1e-6);
+  return scale < 1 ? static_cast<float>(scale) : 1;
+}
+
+void Program::update(Execution& e, const std::vector<double>& rates, Pool* pool) {
+  const float scale = clip_norm_ > 0 ? clip_scale(e, pool) : 1;
+  for (Update& update : updates_) {
+    Run run = update_run(e, update, pool);
+    run.lr = rates[update.rule];
+    run.scale = scale;
+    run.again = clip_norm_ > 0;
+    run.scratch = run.again ? update.scratch.data() : scratch_for(*update.op, run);
     update.op->forward(run);
   }
   packed_is_stale_ = true;
@@ -417,7 +442,7 @@ double Program::step(const Batch& batch, const std::vector<double>& rates, int64
   forward(e, pool);
   const double loss = *e.values[graph_.loss].view.f32();
   backward(e, pool);
-  update(e, rates, number, pool);
+  update(e, rates, pool);
   return loss;
 }
 

@@ -48,7 +48,8 @@ class Program {
 
   // Makes step() possible: optimizer state (new, zeroed) and the arena for up to max_batch examples.
   // Throws ERR_ARGUMENT for a group that the graph lacks, one named twice, and one left without a rule.
-  void compile(const std::vector<GroupRule>& rules, int64_t max_batch);
+  // clip_norm: 0, or the most that the norm of all gradients together may be (torch.nn.utils.clip_grad_norm_).
+  void compile(const std::vector<GroupRule>& rules, int64_t max_batch, double clip_norm = 0);
   int64_t max_batch() const { return max_batch_; }  // 0 before compile
 
   // One training step, the `number`th (from 1); returns the mean loss. The batch must have been checked and derived.
@@ -69,6 +70,9 @@ class Program {
     const SparseUpdate* sparse = nullptr;
     std::vector<std::pair<size_t, size_t>> gradients;  // dense_update: node and place of each parameter
     std::vector<View> params;      // parameters, then states
+    std::vector<Value> in;         // of the step that runs
+    std::vector<View> dparams;
+    Buffer scratch;                // its own when gradients are clipped: it is called twice then
   };
 
   void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to, Pool* pool);
@@ -77,14 +81,16 @@ class Program {
   void add_sparse_update(const std::vector<GroupRule>& rules, size_t node, const SparseUpdate& sparse);
   void add_dense_update(const std::vector<GroupRule>& rules, size_t rule);
   std::vector<std::string> groups() const;
+  Run update_run(const Execution& e, Update& update, Pool* pool);
+  float clip_scale(const Execution& e, Pool* pool);
   std::vector<std::string> names(const std::vector<int>& params) const;
   void prepare(Pool* pool, bool training);
   Execution& execution(Mode mode, int64_t batch);
   void bind(Execution& e, const Batch& batch);
   void forward(Execution& e, Pool* pool);
   void backward(Execution& e, Pool* pool);
-  void update(Execution& e, const std::vector<double>& rates, int64_t number, Pool* pool);
-  void* scratch_for(const Op& op, const Run& run);
+  void update(Execution& e, const std::vector<double>& rates, Pool* pool);
+  void* scratch_for(const Op& op, const Run& run);  // of the calls that run one after the other
   Run run_of(Execution& e, size_t node, Pool* pool);
   double infer(Mode mode, const Batch& batch, float* out, Pool* pool);
 
@@ -99,6 +105,7 @@ class Program {
   std::vector<Update> updates_;
   size_t rules_ = 0;  // as many as compile() took
   int64_t max_batch_ = 0;
+  double clip_norm_ = 0;
   std::array<std::unique_ptr<Execution>, kModeCount> executions_;
   Buffer scratch_;
 

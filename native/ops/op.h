@@ -139,6 +139,9 @@ struct Run {
   uint64_t key = 0;               // of the counter-based generator; with `step` and the op's name: this call's random numbers
   int64_t step = 0;               // number of this step, from 1
   double lr = 0;                  // update ops: learning rate of this step
+  float scale = 1;                // update ops: factor of every gradient
+  double* squares = nullptr;      // update ops: not null: add the sum of squares of the gradients here, change nothing
+  bool again = false;             // update ops: scratch is as the call with `squares` has left it
 };
 
 class Op {

@@ -1,9 +1,9 @@
-// Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019) as torch.optim.Adam, AdamW and, for tables,
+// Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019) as torch.optim.Adam, AdamW and, for lazy tables,
 // SparseAdam; see sgd.h for how this text is used.
 //   g += weight_decay w, or decoupled w *= 1 - lr weight_decay
 //   m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2
 //   dense   w -= lr / (1 - beta1^step) m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
-//   tables  w -= lr sqrt(1 - beta2^step) / (1 - beta1^step) m / (sqrt(v) + eps), touched rows only
+//   lazy    w -= lr sqrt(1 - beta2^step) / (1 - beta1^step) m / (sqrt(v) + eps), touched rows only
 // RuleStep::lr and bias2 hold what differs between the two.
 
 struct Adam {

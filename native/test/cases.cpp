@@ -67,21 +67,26 @@ std::vector<std::pair<std::string, AttrMap>> rules() {
       {"sgd", {{"rule", "sgd"s}}},
       {"momentum", {{"rule", "sgd"s}, {"momentum", 0.9}, {"weight_decay", 0.1}}},
       {"adagrad", {{"rule", "adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}, {"lr_decay", 0.2}, {"weight_decay", 0.1}}},
-      {"rowwise_adagrad", {{"rule", "rowwise_adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}, {"lr_decay", 0.2}}},
+      {"rowwise_adagrad", {{"rule", "rowwise_adagrad"s}, {"eps", 1e-3}, {"initial_accumulator", 0.1}, {"lr_decay", 0.2}, {"weight_decay", 0.1}}},
       {"adam", {{"rule", "adam"s}, {"beta1", 0.8}, {"beta2", 0.9}, {"eps", 1e-3}, {"weight_decay", 0.1}}},
       {"adamw", {{"rule", "adam"s}, {"eps", 1e-3}, {"weight_decay", 0.1}, {"decoupled", true}}},
+      {"ftrl", {{"rule", "ftrl"s}, {"beta", 0.5}, {"l1", 0.3}, {"l2", 0.1}}},
   };
 }
 
 void rules(std::vector<ErrorCase>& cases, const std::string& op, const AttrMap& attrs, const std::vector<Input>& inputs) {
   const std::vector<std::pair<const char*, AttrMap>> bad = {
-      {"expected sgd, adagrad, rowwise_adagrad or adam", {{"rule", "adamax"s}}},
+      {"expected sgd, adagrad, rowwise_adagrad, adam or ftrl", {{"rule", "adamax"s}}},
       {"momentum: expected a number >= 0", {{"rule", "sgd"s}, {"momentum", -0.1}}},
       {"weight_decay", {{"rule", "sgd"s}, {"weight_decay", std::nan("")}}},
       {"initial_accumulator", {{"rule", "adagrad"s}, {"initial_accumulator", -1.0}}},
       {"lr_decay", {{"rule", "rowwise_adagrad"s}, {"lr_decay", -1.0}}},
       {"eps", {{"rule", "adagrad"s}, {"eps", -1e-9}}},
       {"0 <= beta1 < 1", {{"rule", "adam"s}, {"beta1", 1.0}}},
+      {"beta: expected a number >= 0", {{"rule", "ftrl"s}, {"beta", -1.0}}},
+      {"l1", {{"rule", "ftrl"s}, {"l1", -1.0}}},
+      {"l2", {{"rule", "ftrl"s}, {"l2", std::nan("")}}},
+      {"weight_decay: no such option", {{"rule", "ftrl"s}, {"weight_decay", 0.1}}},
       {"0 <= beta2 < 1", {{"rule", "adam"s}, {"beta2", -0.5}}},
   };
   for (size_t i = 0; i < bad.size(); ++i) {
@@ -206,6 +211,22 @@ void embedding_update(std::vector<OpCase>& cases) {
     lookup["per_lookup"] = true;
     add(name + "scaled", scaled, rule.second, {bags(kTableRows, Input::repeated), matrix(count * 16)});
     add(name + "per_lookup", lookup, rule.second, {bags(kTableRows, Input::repeated), per_lookup()});
+  }
+  // Every row in every step: more chunks of rows than one, rows without lookups before, between and behind the others.
+  for (const auto& rule : rules()) {
+    AttrMap whole = rule.second;
+    whole["lazy"] = false;
+    const std::string name = "whole_" + rule.first + "_";
+    for (const int64_t width : {1, 3, 10, 16, 33})
+      add(name + numbered("width_", width), tables(width, "sum", {5000, 1}), whole, {bags({5000, 1}, Input::multi_hot), matrix(2 * width)});
+    for (const char* mode : {"mean", "max"})
+      add(name + mode, tables(10, mode), whole, {bags(kTableRows, Input::repeated), matrix(count * 10)});
+    AttrMap scaled = tables(16, "sum"), lookup = tables(1, "sum");
+    scaled["scale_names"] = names(kTableRows.size());
+    lookup["per_lookup"] = true;
+    add(name + "scaled", scaled, whole, {bags(kTableRows, Input::repeated), matrix(count * 16)});
+    add(name + "per_lookup", lookup, whole, {bags(kTableRows, Input::repeated), per_lookup()});
+    add(name + "empty", tables(10, "sum"), whole, {bags(kTableRows, Input::empty), matrix(count * 10)});
   }
   // More lookups than one slice of the sort.
   add("sliced", tables(3, "sum", {70000, 5}), {}, {bags({70000, 5}, Input::multi_hot), matrix(6)});

@@ -6,9 +6,8 @@ import type { Batch } from '../../lib/data/batch.js'
 import { DLRM } from '../../lib/models/dlrm.js'
 import type { Tensor } from '../../lib/models/model.js'
 import { native } from '../../lib/native.js'
-import { optimizerFromJSON } from '../../lib/optim/from_json.js'
 import { SGD } from '../../lib/optim/sgd.js'
-import { loadGolden } from '../support/golden.js'
+import { goldenOptimizer, loadGolden } from '../support/golden.js'
 
 /** Largest |a - b| / max(|b|, floor). */
 function distance(a: ArrayLike<number>, b: ArrayLike<number>, floor: number): number {
@@ -24,7 +23,7 @@ for (const isa of native.isas()) {
     for (const { config, initial, batches, expected } of loadGolden()) {
       const model = new DLRM({ ...config, weightedPooling: config.weightedPooling ?? 'fixed', isa })
       model.loadState(initial)
-      await model.compile({ optimizer: optimizerFromJSON(config.optimizer), maxBatch: config.batchSize })
+      await model.compile({ optimizer: goldenOptimizer(config.optimizer), maxBatch: config.batchSize })
       const before = await model.predict(batches[0]!)
       t.ok(distance(before, expected.predictions, 1e-3) < 1e-5, `${config.name}: predictions`)
       const losses: number[] = []

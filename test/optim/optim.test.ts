@@ -3,8 +3,9 @@ import t from 'tap'
 import { Adagrad } from '../../lib/optim/adagrad.js'
 import { Adam } from '../../lib/optim/adam.js'
 import { optimizerFromJSON } from '../../lib/optim/from_json.js'
+import { FTRL } from '../../lib/optim/ftrl.js'
 import { ParameterGroups } from '../../lib/optim/groups.js'
-import type { OptimizerJSON } from '../../lib/optim/optimizer.js'
+import type { Optimizer, OptimizerJSON } from '../../lib/optim/optimizer.js'
 import { RowWiseAdagrad } from '../../lib/optim/rowwise_adagrad.js'
 import { type ScheduleJSON, scheduleFromJSON, WarmupPolyDecay } from '../../lib/optim/schedule.js'
 import { SGD } from '../../lib/optim/sgd.js'
@@ -40,21 +41,25 @@ t.test('schedule options', async t => {
 })
 
 t.test('optimizers: defaults, JSON and back', async t => {
-  const cases: [SGD | Adagrad | RowWiseAdagrad | Adam, OptimizerJSON][] = [
-    [new SGD(), { rule: 'sgd', lr: 1e-3, momentum: 0, weightDecay: 0 }],
+  const cases: [Optimizer, OptimizerJSON][] = [
+    [new SGD(), { rule: 'sgd', lr: 1e-3, lazy: true, momentum: 0, weightDecay: 0 }],
     [
-      new SGD({ lr: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
-      { rule: 'sgd', lr: 0.1, momentum: 0.9, weightDecay: 1e-4 },
+      new SGD({ lr: 0.1, momentum: 0.9, weightDecay: 1e-4, lazy: false }),
+      { rule: 'sgd', lr: 0.1, lazy: false, momentum: 0.9, weightDecay: 1e-4 },
     ],
-    [new Adagrad(), { rule: 'adagrad', lr: 0.01, eps: 1e-10, initialAccumulator: 0, lrDecay: 0, weightDecay: 0 }],
+    [
+      new Adagrad(),
+      { rule: 'adagrad', lr: 0.01, lazy: true, eps: 1e-10, initialAccumulator: 0, lrDecay: 0, weightDecay: 0 },
+    ],
     [
       new RowWiseAdagrad({ lr: 0.02 }),
-      { rule: 'rowwise_adagrad', lr: 0.02, eps: 1e-10, initialAccumulator: 0, lrDecay: 0 },
+      { rule: 'rowwise_adagrad', lr: 0.02, lazy: true, eps: 1e-10, initialAccumulator: 0, lrDecay: 0, weightDecay: 0 },
     ],
     [
       new Adam({ decoupled: true, weightDecay: 0.01 }),
-      { rule: 'adam', lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, decoupled: true },
+      { rule: 'adam', lr: 1e-3, lazy: true, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, decoupled: true },
     ],
+    [new FTRL({ l1: 0.5 }), { rule: 'ftrl', lr: 0.1, lazy: true, beta: 1, l1: 0.5, l2: 0 }],
   ]
   for (const [optimizer, json] of cases) {
     t.strictSame(optimizer.toJSON(), json)
@@ -90,6 +95,11 @@ t.test('optimizers: options out of range', async t => {
     () => new Adam({ beta1: 1 }),
     () => new Adam({ beta2: -0.1 }),
     () => new Adam({ decoupled: 1 as unknown as boolean }),
+    () => new Adam({ lazy: 'no' as unknown as boolean }),
+    () => new RowWiseAdagrad({ weightDecay: -1 }),
+    () => new FTRL({ beta: -1 }),
+    () => new FTRL({ l1: NaN }),
+    () => new FTRL({ l2: -1 }),
     () => optimizerFromJSON({ rule: 'sgd', lr: -1 }),
   ]
   for (const make of bad) t.throws(make, { code: 'ERR_ARGUMENT' }, make.toString())

@@ -30,12 +30,12 @@ export class ByKernels {
   constructor(config: GoldenConfig, initial: Map<string, Tensor>, options: kernels.KernelOptions) {
     this.#config = config
     this.#options = options
-    this.#tableRule = optimizerFromJSON(config.optimizer)
+    this.#tableRule = optimizerFromJSON({ ...config.optimizer, weightDecay: 0 })
     // Dense parameters have no rows to share a sum.
     this.#denseRule =
       config.optimizer.rule === 'rowwise_adagrad'
         ? new Adagrad(config.optimizer as ConstructorParameters<typeof Adagrad>[0])
-        : this.#tableRule
+        : optimizerFromJSON(config.optimizer)
     const copy = (name: string) => initial.get(name)?.data.slice()
     this.#bottom = this.#layers('bot_l', copy)
     this.#top = this.#layers('top_l', copy)

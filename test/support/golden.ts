@@ -4,6 +4,8 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Batch } from '../../lib/data/batch.js'
+import { optimizerFromJSON } from '../../lib/optim/from_json.js'
+import { ParameterGroups } from '../../lib/optim/groups.js'
 import type { OptimizerJSON } from '../../lib/optim/optimizer.js'
 import { Generator } from './generator.js'
 
@@ -63,6 +65,12 @@ export interface GoldenCase {
     /** How far PyTorch's float32 run ends from these float64 figures (see make.py). */
     float32Error: number
   }
+}
+
+/** The optimizer as make.py means it: what PyTorch cannot do with sparse gradients is for dense parameters only. */
+export function goldenOptimizer(json: OptimizerJSON): ParameterGroups {
+  const tables = optimizerFromJSON({ ...json, weightDecay: 0 })
+  return new ParameterGroups({ tables, '*': optimizerFromJSON(json) })
 }
 
 interface FileCase extends GoldenConfig {

@@ -16,6 +16,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const DenseUpdateKernels dense_update_avx2 = {avx2::update};
+const DenseUpdateKernels dense_update_avx2 = {avx2::update, avx2::squares};
 }
 #endif

@@ -16,6 +16,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const DenseUpdateKernels dense_update_avx512 = {avx512::update};
+const DenseUpdateKernels dense_update_avx512 = {avx512::update, avx512::squares};
 }
 #endif

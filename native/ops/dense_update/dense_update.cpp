@@ -40,8 +40,12 @@ class DenseUpdate : public Op {
     differentiable = false;
   }
 
+  size_t scratch_bytes(const Run& run) const override { return run.squares ? chunks_.size() * sizeof(double) : 0; }
+
   void forward(const Run& run) const override {
-    const RuleStep step = rule_.at(run.lr, run.step);
+    if (run.squares) return add_squares(run);
+    RuleStep step = rule_.at(run.lr, run.step);
+    step.scale = run.scale;
     for_chunks(run.pool, static_cast<int64_t>(chunks_.size()), 0.4 * static_cast<double>(floats_), [&](int64_t i) {
       const Chunk& chunk = chunks_[static_cast<size_t>(i)];
       if (!run.dparams[chunk.tensor]) return;
@@ -62,6 +66,16 @@ class DenseUpdate : public Op {
     int64_t tensor;
     Range range;
   };
+
+  void add_squares(const Run& run) const {
+    auto* parts = static_cast<double*>(run.scratch);
+    for_chunks(run.pool, static_cast<int64_t>(chunks_.size()), 0.2 * static_cast<double>(floats_), [&](int64_t i) {
+      const Chunk& chunk = chunks_[static_cast<size_t>(i)];
+      const float* g = run.dparams[chunk.tensor].f32();
+      parts[i] = g ? kernels_.squares(g + chunk.range.begin, chunk.range.end - chunk.range.begin) : 0;
+    });
+    for (size_t i = 0; i < chunks_.size(); ++i) *run.squares += parts[i];
+  }
 
   const DenseUpdateKernels& kernels_;
   Rule rule_;

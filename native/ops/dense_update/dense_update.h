@@ -14,9 +14,9 @@ struct DenseUpdateArgs {
   RuleStep rule;
 };
 
-// Weights [range.begin, range.end).
 struct DenseUpdateKernels {
-  void (*update)(const DenseUpdateArgs&, Range);
+  void (*update)(const DenseUpdateArgs&, Range);   // weights [range.begin, range.end)
+  double (*squares)(const float* g, int64_t n);    // sum of g^2
 };
 
 extern const DenseUpdateKernels dense_update_scalar, dense_update_avx2, dense_update_avx512;

@@ -17,6 +17,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const EmbeddingUpdateKernels embedding_update_avx2 = {avx2::update, avx2::sum, avx2::update_sums};
+const EmbeddingUpdateKernels embedding_update_avx2 = {avx2::update, avx2::update_all, avx2::sum, avx2::update_sums, avx2::squares};
 }
 #endif

@@ -17,6 +17,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const EmbeddingUpdateKernels embedding_update_avx512 = {avx512::update, avx512::sum, avx512::update_sums};
+const EmbeddingUpdateKernels embedding_update_avx512 = {avx512::update, avx512::update_all, avx512::sum, avx512::update_sums, avx512::squares};
 }
 #endif

@@ -22,6 +22,7 @@ const VariantTable<EmbeddingUpdateKernels> kVariants = {{
 constexpr int64_t kChunkLookups = 512, kChunkRows = 512;
 constexpr int64_t kSliceLookups = 1 << 14;    // of sums without a sort
 constexpr int64_t kSumFloats = 1 << 17;       // most that the sums of one slice may take
+constexpr int64_t kChunkFloats = 1 << 14;     // of whole tables that are sorted
 constexpr double kSortNs = 4, kSumNs = 2;     // per lookup (and pass)
 
 // Deals out one block of memory; without a block it only measures.
@@ -54,8 +55,10 @@ struct Scratch {
   Sums* sums;             // [T]
   TableTasks first;       // slices of sums, and sorts of one slice
   TableTasks slices;      // of the sorts of several slices
-  TableTasks chunks;
-  float* gradients;       // [chunks][gradient_stride]
+  TableTasks chunks;      // of the lookups, or of the rows with sums
+  TableTasks whole;       // of the rows of sorted tables, unless lazy
+  float* gradients;       // [most of chunks, whole and T][gradient_stride]
+  double* squares;        // [chunks], if they are asked for
   int64_t gradient_stride;
   int passes;             // of the table of several slices that has most
   size_t bytes;
@@ -83,10 +86,14 @@ class EmbeddingUpdate : public Op {
     const View& dout = run.in[1].view;
     if (!dout) return;
     check_run(run);
-    const RuleStep step = rule_.at(run.lr, run.step);
+    RuleStep step = rule_.at(run.lr, run.step);
+    step.scale = run.scale;
     const Scratch scratch = lay_out(run, run.scratch);
-    sum_or_sort(run, scratch, step);
-    sort_slices(run, scratch);
+    if (!run.again) {
+      sum_or_sort(run, scratch, step);
+      sort_slices(run, scratch);
+    }
+    if (scratch.whole.total() && !run.squares) update_whole(run, scratch, step);
     double ns = 0;
     for (int64_t t = 0; t < options_.tables(); ++t)
       if (scratch.chunks.chunks_of(t))
@@ -94,10 +101,16 @@ class EmbeddingUpdate : public Op {
     for_chunks(run.pool, scratch.chunks.total(), ns, [&](int64_t i) {
       const int64_t t = scratch.chunks.table_of(i);
       const EmbeddingUpdateArgs a = table(run, scratch, t, step);
-      const auto part = [&](int64_t n) { return chunk_range(n, scratch.chunks.chunks_of(t), i - scratch.chunks.first[t]); };
+      const int64_t n = a.slices ? a.rows : a.lookups;
+      const Range part = chunk_range(n, scratch.chunks.chunks_of(t), i - scratch.chunks.first[t]);
       float* gradient = scratch.gradients + i * scratch.gradient_stride;
-      a.slices ? kernels_.update_sums(a, part(a.rows), gradient) : kernels_.update(a, part(a.lookups), gradient);
+      if (run.squares)
+        scratch.squares[i] = kernels_.squares(a, part, gradient);
+      else
+        a.slices ? kernels_.update_sums(a, part, gradient) : kernels_.update(a, part, gradient);
     });
+    if (run.squares)
+      for (int64_t i = 0; i < scratch.chunks.total(); ++i) *run.squares += scratch.squares[i];
   }
 
   Cost cost(const Run& run, bool) const override {
@@ -155,6 +168,16 @@ class EmbeddingUpdate : public Op {
       for (size_t t = 0; t < tables; ++t) add(t, names[t] + "." + state.name, vectors || state.per_row, rule_.initial);
   }
 
+  // Every row of the tables that are sorted.
+  void update_whole(const Run& run, const Scratch& scratch, const RuleStep& step) const {
+    const double ns = 0.4 * static_cast<double>(kChunkFloats * scratch.whole.total());
+    for_chunks(run.pool, scratch.whole.total(), ns, [&](int64_t i) {
+      const int64_t t = scratch.whole.table_of(i);
+      const Range range = chunk_range(rows(t), scratch.whole.chunks_of(t), i - scratch.whole.first[t]);
+      kernels_.update_all(table(run, scratch, t, step), range, scratch.gradients + i * scratch.gradient_stride);
+    });
+  }
+
   void check_run(const Run& run) const {
     const Bags& bags = *run.in[0].bags;
     for (const TableColumn& column : options_.columns)
@@ -202,7 +225,8 @@ class EmbeddingUpdate : public Op {
     s.first = {carver.take<int64_t>(tables + 1), tables};
     s.slices = {carver.take<int64_t>(tables + 1), tables};
     s.chunks = {carver.take<int64_t>(tables + 1), tables};
-    int64_t chunks = 0, widest = 0;
+    s.whole = {carver.take<int64_t>(tables + 1), tables};
+    int64_t chunks = 0, whole = 0, widest = 0;
     for (int64_t t = 0, c = 0; t < tables; ++t) {
       LookupSort sort;
       bool by_lookup = false;
@@ -230,16 +254,19 @@ class EmbeddingUpdate : public Op {
         s.sorts[t] = sort;
         s.sums[t] = sums;
       }
-      chunks += chunks_of(t, sort.lookups, sums.slices);
+      chunks += chunks_of(run, t, sort.lookups, sums.slices);
+      whole += whole_chunks(t, sums.slices);
       widest = std::max(widest, width(t));
     }
     s.gradient_stride = (widest + kGradientFloats - 1) / kGradientFloats * kGradientFloats;
-    s.gradients = carver.take<float>(std::max(chunks, tables) * s.gradient_stride);
+    s.gradients = carver.take<float>(std::max({chunks, whole, tables}) * s.gradient_stride);
+    if (run.squares) s.squares = carver.take<double>(chunks);  // last: the call that comes again has none
     s.bytes = carver.used();
     if (!memory) return s;
     s.slices.fill([&](int64_t t) { return s.sorts[t].slices > 1 ? s.sorts[t].slices : 0; });
     s.first.fill([&](int64_t t) { return s.sums[t].slices ? s.sums[t].slices : s.sorts[t].slices == 1; });
-    s.chunks.fill([&](int64_t t) { return chunks_of(t, s.sorts[t].lookups, s.sums[t].slices); });
+    s.chunks.fill([&](int64_t t) { return chunks_of(run, t, s.sorts[t].lookups, s.sums[t].slices); });
+    s.whole.fill([&](int64_t t) { return whole_chunks(t, s.sums[t].slices); });
     return s;
   }
 
@@ -249,10 +276,17 @@ class EmbeddingUpdate : public Op {
     return rows(t) * slices <= lookups && rows(t) * sum_floats(width(t)) <= kSumFloats ? slices : 0;
   }
 
-  // None for the sums of a single slice, which are used where they are made.
-  int64_t chunks_of(int64_t t, int64_t lookups, int64_t slices) const {
-    if (slices) return slices == 1 ? 0 : (rows(t) + kChunkRows - 1) / kChunkRows;
-    return (lookups + kChunkLookups - 1) / kChunkLookups;
+  // Gradients are made in one call and used in another.
+  static bool in_two_calls(const Run& run) { return run.squares || run.again; }
+
+  // None for the sums of a single slice, which are used where they are made, nor where whole tables have their own.
+  int64_t chunks_of(const Run& run, int64_t t, int64_t lookups, int64_t slices) const {
+    if (slices) return slices == 1 && !in_two_calls(run) ? 0 : (rows(t) + kChunkRows - 1) / kChunkRows;
+    return rule_.whole() && !run.squares ? 0 : (lookups + kChunkLookups - 1) / kChunkLookups;
+  }
+
+  int64_t whole_chunks(int64_t t, int64_t slices) const {
+    return rule_.whole() && !slices ? (rows(t) * width(t) + kChunkFloats - 1) / kChunkFloats : 0;
   }
 
   // The sums; sorts of one slice in one go each.
@@ -270,7 +304,7 @@ class EmbeddingUpdate : public Op {
       std::fill_n(a.sums + slice * floats, floats, 0.0f);
       std::fill_n(a.touched + slice * a.rows, a.rows, uint8_t{0});
       kernels_.sum(a, chunk_range(a.lookups, sums.slices, slice), slice);
-      if (sums.slices == 1) kernels_.update_sums(a, {0, a.rows}, s.gradients + t * s.gradient_stride);
+      if (sums.slices == 1 && !in_two_calls(run)) kernels_.update_sums(a, {0, a.rows}, s.gradients + t * s.gradient_stride);
     });
   }
 
@@ -320,6 +354,7 @@ class EmbeddingUpdate : public Op {
     a.dout = run.in[1].view.f32();
     if (scaled_) a.row_weights = run.params[tables + t].f32();
     if (options_.positions_cols) a.positions = run.in[2].view.i32();
+    a.whole = rule_.whole();
     a.rule = step;
     return a;
   }

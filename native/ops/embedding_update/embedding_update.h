@@ -46,6 +46,7 @@ struct EmbeddingUpdateArgs {
   float* sums;
   uint8_t* touched;
   int64_t slices;
+  bool whole;  // every row of the table in every step
   RuleStep rule;
 };
 
@@ -53,10 +54,14 @@ struct EmbeddingUpdateArgs {
 struct EmbeddingUpdateKernels {
   // The rows whose first key lies in keys[range.begin, range.end), all their keys included.
   void (*update)(const EmbeddingUpdateArgs&, Range, float* gradient);
+  // Rows [range.begin, range.end) of a table with keys; those without one get the gradient 0.
+  void (*update_all)(const EmbeddingUpdateArgs&, Range, float* gradient);
   // Adds the lookups of the range to the sums of the slice.
   void (*sum)(const EmbeddingUpdateArgs&, Range, int64_t slice);
-  // The rows of the range that have been looked up, from their sums.
+  // The rows of the range that have been looked up (whole: all), from their sums. Adds up the sums: once only.
   void (*update_sums)(const EmbeddingUpdateArgs&, Range, float* gradient);
+  // Sum of g^2 over the rows of update() or update_sums().
+  double (*squares)(const EmbeddingUpdateArgs&, Range, float* gradient);
 };
 
 extern const EmbeddingUpdateKernels embedding_update_scalar, embedding_update_avx2, embedding_update_avx512;

@@ -77,12 +77,26 @@ DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begi
 template <class Formula>
 struct PerWeight {
   Formula rule;
-  DLRM_INLINE explicit PerWeight(const RuleStep& step) : rule(step) {}
+  Vec scale;
+  DLRM_INLINE explicit PerWeight(const RuleStep& step) : rule(step), scale(set1(step.scale)) {}
 
-  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, int64_t width) const {
+  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, float*, int64_t width) const {
+    span(a, row, Gradient{g, scale}, width);
+  }
+
+  // Rows [row, row + rows), whose gradient is 0.
+  DLRM_INLINE void rest(const EmbeddingUpdateArgs& a, int64_t row, int64_t rows, float*, int64_t width) const {
+    bool one_span = a.weight_stride == width;
+    for (int s = 0; s < Formula::kStates; ++s) one_span = one_span && a.state_stride[s] == width;
+    if (one_span) return span(a, row, NoGradient{}, rows * width);
+    for (const int64_t end = row + rows; row < end; ++row) span(a, row, NoGradient{}, width);
+  }
+
+  template <class G>
+  DLRM_INLINE void span(const EmbeddingUpdateArgs& a, int64_t row, const G& gradient, int64_t n) const {
     float* state[2] = {};
     for (int s = 0; s < Formula::kStates; ++s) state[s] = a.state[s] + row * a.state_stride[s];
-    apply_span(rule, a.weight + row * a.weight_stride, g, state, width);
+    apply_span(rule, a.weight + row * a.weight_stride, gradient, state, n);
   }
 };
 
@@ -110,13 +124,51 @@ struct PerRow {
   };
 
   RowwiseAdagrad rule;
-  DLRM_INLINE explicit PerRow(const RuleStep& step) : rule(step) {}
+  float scale;
+  DLRM_INLINE explicit PerRow(const RuleStep& step) : rule(step), scale(step.scale) {}
 
-  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, int64_t width) const {
-    const float factor = rule.factor(sum_of_squares(g, width) / static_cast<float>(width), a.state[0] + row);
-    apply_span(Scaled{rule, set1(factor)}, a.weight + row * a.weight_stride, g, nullptr, width);
+  DLRM_INLINE void operator()(const EmbeddingUpdateArgs& a, int64_t row, const float* g, float* room, int64_t width) const {
+    if (rule.weight_decay != 0) return decayed(a, row, Gradient{g, set1(scale)}, room, width);
+    apply(a, row, g, scale, width);
+  }
+
+  DLRM_INLINE void rest(const EmbeddingUpdateArgs& a, int64_t row, int64_t rows, float* room, int64_t width) const {
+    if (rule.weight_decay == 0) return;
+    for (const int64_t end = row + rows; row < end; ++row) decayed(a, row, NoGradient{}, room, width);
+  }
+
+  DLRM_INLINE void apply(const EmbeddingUpdateArgs& a, int64_t row, const float* g, float scale, int64_t width) const {
+    const float mean = scale * scale * sum_of_squares(g, width) / static_cast<float>(width);
+    const Scaled scaled{rule, set1(rule.factor(mean, a.state[0] + row))};
+    apply_span(scaled, a.weight + row * a.weight_stride, Gradient{g, set1(scale)}, nullptr, width);
+  }
+
+  // The gradient with the decay goes to `room`, which may be where the gradient is.
+  template <class G>
+  DLRM_INLINE void decayed(const EmbeddingUpdateArgs& a, int64_t row, const G& g, float* room, int64_t width) const {
+    const float* w = a.weight + row * a.weight_stride;
+    const Vec decay = set1(rule.weight_decay);
+    int64_t k = 0;
+    for (; k + Vec::W <= width; k += Vec::W) store(room + k, g.at(k) + decay * load(w + k));
+    const int left = static_cast<int>(width - k);
+    if (left) store(room + k, g.from(k, left) + decay * load_n(w + k, left));
+    apply(a, row, room, 1, width);
   }
 };
+
+// The first key in the range whose row does not begin before it.
+DLRM_INLINE int64_t first_row(const EmbeddingUpdateArgs& a, Range range) {
+  int64_t i = range.begin;
+  while (i > 0 && i < range.end && row_of(a.keys[i]) == row_of(a.keys[i - 1])) ++i;
+  return i;
+}
+
+// Behind the last key of the row of key i.
+DLRM_INLINE int64_t end_of_row(const EmbeddingUpdateArgs& a, int64_t i) {
+  int64_t end = i + 1;
+  while (end < a.lookups && row_of(a.keys[end]) == row_of(a.keys[i])) ++end;
+  return end;
+}
 
 // kWidth: the width where it is known to the compiler, else 0.
 template <class Apply, int64_t kWidth>
@@ -124,17 +176,38 @@ void update_rows(const EmbeddingUpdateArgs& args, Range range, float* gradient) 
   const EmbeddingUpdateArgs a = args;  // a copy: stores to weights cannot change it
   const Apply apply(a.rule);
   const int64_t width = kWidth ? kWidth : a.width, distance = prefetch_distance(width);
-  int64_t i = range.begin;
-  while (i > 0 && i < range.end && row_of(a.keys[i]) == row_of(a.keys[i - 1])) ++i;
-  int64_t ahead = i + 1;
+  int64_t i = first_row(a, range), ahead = i + 1;
   while (i < range.end) {
     const int64_t row = row_of(a.keys[i]);
-    int64_t end = i + 1;
-    while (end < a.lookups && row_of(a.keys[end]) == row) ++end;
+    const int64_t end = end_of_row(a, i);
     const int64_t to = end + distance < a.lookups ? end + distance : a.lookups;
     for (; ahead < to; ++ahead) prefetch_key(a, ahead, width);
-    apply(a, row, row_gradient(a, i, end, gradient, width), width);
+    apply(a, row, row_gradient(a, i, end, gradient, width), gradient, width);
     i = end;
+  }
+}
+
+// Rows [range.begin, range.end), those without lookups too.
+template <class Apply>
+void update_whole(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  const Apply apply(a.rule);
+  int64_t i = 0, row = range.begin;
+  for (int64_t high = a.lookups; i < high;) {  // the first key of these rows
+    const int64_t middle = (i + high) / 2;
+    if (row_of(a.keys[middle]) < row)
+      i = middle + 1;
+    else
+      high = middle;
+  }
+  while (row < range.end) {
+    int64_t next = i < a.lookups ? row_of(a.keys[i]) : range.end;
+    if (next > range.end) next = range.end;
+    if (row < next) apply.rest(a, row, next - row, gradient, a.width);
+    if ((row = next) == range.end) return;
+    const int64_t end = end_of_row(a, i);
+    apply(a, row, row_gradient(a, i, end, gradient, a.width), gradient, a.width);
+    i = end;
+    ++row;
   }
 }
 
@@ -154,6 +227,28 @@ void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
     case RuleKind::adagrad: return update_width<PerWeight<Adagrad>>(a, range, gradient);
     case RuleKind::rowwise_adagrad: return update_width<PerRow>(a, range, gradient);
     case RuleKind::adam: return update_width<PerWeight<Adam>>(a, range, gradient);
+    case RuleKind::ftrl: return update_width<PerWeight<Ftrl>>(a, range, gradient);
     default: return update_width<PerWeight<Sgd>>(a, range, gradient);
   }
+}
+
+void update_all(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  switch (a.rule.kind) {
+    case RuleKind::momentum: return update_whole<PerWeight<Momentum>>(a, range, gradient);
+    case RuleKind::adagrad: return update_whole<PerWeight<Adagrad>>(a, range, gradient);
+    case RuleKind::rowwise_adagrad: return update_whole<PerRow>(a, range, gradient);
+    case RuleKind::adam: return update_whole<PerWeight<Adam>>(a, range, gradient);
+    case RuleKind::ftrl: return update_whole<PerWeight<Ftrl>>(a, range, gradient);
+    default: return update_whole<PerWeight<Sgd>>(a, range, gradient);
+  }
+}
+
+double squares_by_keys(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  double sum = 0;
+  for (int64_t i = first_row(a, range); i < range.end;) {
+    const int64_t end = end_of_row(a, i);
+    sum += total_squares(row_gradient(a, i, end, gradient, a.width), a.width);
+    i = end;
+  }
+  return sum;
 }

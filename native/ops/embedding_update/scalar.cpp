@@ -6,6 +6,7 @@ namespace {
 #include "base/simd_scalar.h"
 #include "optim/adagrad.h"
 #include "optim/adam.h"
+#include "optim/ftrl.h"
 #include "optim/rowwise_adagrad.h"
 #include "optim/sgd.h"
 
@@ -28,18 +29,19 @@ void update_row(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient
     float state[Rule::kStates + 1];
     for (int i = 0; i < Rule::kStates; ++i) state[i] = a.state[i][row * a.state_stride[i] + e];
     float& w = a.weight[row * a.weight_stride + e];
-    w = rule(w, gradient[e], state);
+    w = rule(w, a.rule.scale * gradient[e], state);
     for (int i = 0; i < Rule::kStates; ++i) a.state[i][row * a.state_stride[i] + e] = state[i];
   }
 }
 
 void update_row_at_once(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
   const RowwiseAdagrad rule(a.rule);
-  float squares = 0;
-  for (int64_t e = 0; e < a.width; ++e) squares += gradient[e] * gradient[e];
-  const float factor = rule.factor(squares / static_cast<float>(a.width), a.state[0] + row);
   float* w = a.weight + row * a.weight_stride;
-  for (int64_t e = 0; e < a.width; ++e) w[e] = rule(w[e], gradient[e], factor);
+  const auto decayed = [&](int64_t e) { return a.rule.scale * gradient[e] + rule.weight_decay * w[e]; };
+  float squares = 0;
+  for (int64_t e = 0; e < a.width; ++e) squares += decayed(e) * decayed(e);
+  const float factor = rule.factor(squares / static_cast<float>(a.width), a.state[0] + row);
+  for (int64_t e = 0; e < a.width; ++e) w[e] = rule(w[e], decayed(e), factor);
 }
 
 void apply(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
@@ -47,11 +49,15 @@ void apply(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
     case RuleKind::adagrad: return update_row<Adagrad>(a, row, gradient);
     case RuleKind::rowwise_adagrad: return update_row_at_once(a, row, gradient);
     case RuleKind::adam: return update_row<Adam>(a, row, gradient);
+    case RuleKind::ftrl: return update_row<Ftrl>(a, row, gradient);
+    case RuleKind::momentum: return update_row<Momentum>(a, row, gradient);
     default: return update_row<Sgd>(a, row, gradient);
   }
 }
 
-void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+// fn(row) for each row whose first key lies in the range; its gradient is then in `gradient`.
+template <class F>
+void each_row(const EmbeddingUpdateArgs& a, Range range, float* gradient, F&& fn) {
   int64_t i = range.begin;
   while (i > 0 && i < range.end && row_of(a.keys[i]) == row_of(a.keys[i - 1])) ++i;
   while (i < range.end) {
@@ -59,6 +65,21 @@ void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
     for (; i < a.lookups && row_of(a.keys[i]) == row; ++i)
       for (int64_t e = 0; e < a.width; ++e)
         gradient[e] = i == first ? gradient_of(a, a.keys[i], e) : gradient[e] + gradient_of(a, a.keys[i], e);
+    fn(row);
+  }
+}
+
+void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  each_row(a, range, gradient, [&](int64_t row) { apply(a, row, gradient); });
+}
+
+void update_all(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  int64_t i = 0;
+  while (i < a.lookups && row_of(a.keys[i]) < range.begin) ++i;
+  for (int64_t row = range.begin; row < range.end; ++row) {
+    for (int64_t e = 0; e < a.width; ++e) gradient[e] = 0;
+    for (; i < a.lookups && row_of(a.keys[i]) == row; ++i)
+      for (int64_t e = 0; e < a.width; ++e) gradient[e] += gradient_of(a, a.keys[i], e);
     apply(a, row, gradient);
   }
 }
@@ -82,22 +103,39 @@ void sum(const EmbeddingUpdateArgs& a, Range range, int64_t slice) {
   });
 }
 
-void update_sums(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
-  for (int64_t row = range.begin; row < range.end; ++row) {
-    bool touched = false;
-    for (int64_t e = 0; e < a.width; ++e) gradient[e] = 0;
-    for (int64_t slice = 0; slice < a.slices; ++slice) {
-      const int64_t at = slice * a.rows + row;
-      if (a.touched[at]) touched = true;
-      for (int64_t e = 0; e < a.width; ++e) gradient[e] += a.sums[at * sum_floats(a.width) + e];
-    }
-    if (touched) apply(a, row, gradient);
+// The row's sum goes to `gradient`; returns whether any lookup touched it.
+bool add_slices(const EmbeddingUpdateArgs& a, int64_t row, float* gradient) {
+  bool touched = false;
+  for (int64_t e = 0; e < a.width; ++e) gradient[e] = 0;
+  for (int64_t slice = 0; slice < a.slices; ++slice) {
+    const int64_t at = slice * a.rows + row;
+    if (a.touched[at]) touched = true;
+    for (int64_t e = 0; e < a.width; ++e) gradient[e] += a.sums[at * sum_floats(a.width) + e];
   }
+  return touched;
+}
+
+void update_sums(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  for (int64_t row = range.begin; row < range.end; ++row)
+    if (add_slices(a, row, gradient) || a.whole) apply(a, row, gradient);
+}
+
+double squares(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  double sum = 0;
+  const auto add = [&](int64_t) {
+    for (int64_t e = 0; e < a.width; ++e) sum += static_cast<double>(gradient[e]) * gradient[e];
+  };
+  if (!a.slices)
+    each_row(a, range, gradient, add);
+  else
+    for (int64_t row = range.begin; row < range.end; ++row)
+      if (add_slices(a, row, gradient)) add(row);
+  return sum;
 }
 
 }  // namespace
 }  // namespace dlrm::scalar
 
 namespace dlrm {
-const EmbeddingUpdateKernels embedding_update_scalar = {scalar::update, scalar::sum, scalar::update_sums};
+const EmbeddingUpdateKernels embedding_update_scalar = {scalar::update, scalar::update_all, scalar::sum, scalar::update_sums, scalar::squares};
 }

@@ -101,12 +101,16 @@ void add_slices(const EmbeddingUpdateArgs& a, Range rows) {
 }
 
 template <class Apply>
-void update_touched(const EmbeddingUpdateArgs& args, Range rows) {
+void update_touched(const EmbeddingUpdateArgs& args, Range rows, float* room) {
   const EmbeddingUpdateArgs a = args;
   const Apply apply(a.rule);
   const int64_t floats = sum_floats(a.width);
-  for (int64_t row = rows.begin; row < rows.end; ++row)
-    if (is_touched(a, row)) apply(a, row, a.sums + row * floats, a.width);
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    if (is_touched(a, row))
+      apply(a, row, a.sums + row * floats, room, a.width);
+    else if (a.whole)
+      apply.rest(a, row, 1, room, a.width);
+  }
 }
 
 // Rows of one number lie side by side: those touched in a row are as one row of a wider table.
@@ -116,28 +120,44 @@ void update_numbers(const EmbeddingUpdateArgs& args, Range rows) {
   const Apply apply(a.rule);
   for (int64_t row = rows.begin; row < rows.end;) {
     int64_t end = row;
-    while (end < rows.end && is_touched(a, end)) ++end;
-    if (end > row) apply(a, row, a.sums + row, end - row);
+    while (end < rows.end && (a.whole || is_touched(a, end))) ++end;
+    if (end > row) apply(a, row, a.sums + row, nullptr, end - row);
     row = end + 1;
   }
 }
 
 template <class Formula>
-void update_each(const EmbeddingUpdateArgs& a, Range rows) {
+void update_each(const EmbeddingUpdateArgs& a, Range rows, float* room) {
   bool numbers = a.width == 1 && a.weight_stride == 1;
   for (int s = 0; s < Formula::kStates; ++s) numbers = numbers && a.state_stride[s] == 1;
   if (numbers)
     update_numbers<PerWeight<Formula>>(a, rows);
   else
-    update_touched<PerWeight<Formula>>(a, rows);
+    update_touched<PerWeight<Formula>>(a, rows, room);
 }
 
-void update_sums(const EmbeddingUpdateArgs& a, Range rows, float*) {
+void update_sums(const EmbeddingUpdateArgs& a, Range rows, float* room) {
   add_slices(a, rows);
   switch (a.rule.kind) {
-    case RuleKind::adagrad: return update_each<Adagrad>(a, rows);
-    case RuleKind::rowwise_adagrad: return update_touched<PerRow>(a, rows);
-    case RuleKind::adam: return update_each<Adam>(a, rows);
-    default: return update_each<Sgd>(a, rows);
+    case RuleKind::momentum: return update_each<Momentum>(a, rows, room);
+    case RuleKind::adagrad: return update_each<Adagrad>(a, rows, room);
+    case RuleKind::rowwise_adagrad: return update_touched<PerRow>(a, rows, room);
+    case RuleKind::adam: return update_each<Adam>(a, rows, room);
+    case RuleKind::ftrl: return update_each<Ftrl>(a, rows, room);
+    default: return update_each<Sgd>(a, rows, room);
   }
+}
+
+double squares(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  if (!a.slices) return squares_by_keys(a, range, gradient);
+  const int64_t floats = sum_floats(a.width);
+  double sum = 0;
+  for (int64_t row = range.begin; row < range.end; ++row) {
+    if (!is_touched(a, row)) continue;
+    add_scaled<true>(gradient, 1, a.sums + row * floats, a.width);
+    for (int64_t slice = 1; slice < a.slices; ++slice)
+      add_scaled<false>(gradient, 1, a.sums + (slice * a.rows + row) * floats, a.width);
+    sum += total_squares(gradient, a.width);
+  }
+  return sum;
 }
