@@ -51,5 +51,6 @@ export { type Schedule, type ScheduleJSON, WarmupPolyDecay, type WarmupPolyDecay
 export { SGD, type SGDOptions } from './optim/sgd.js'
 export { evaluate } from './train/evaluate.js'
 export type { FitOptions, FitResult, Progress } from './train/fit.js'
-export { auc, type Metrics, MetricsAccumulator } from './train/metrics.js'
+export { auc, type Metrics, MetricsAccumulator, type SteeringMetric } from './train/metrics.js'
+export type { PlateauOptions } from './train/plateau.js'
 export type { PruningOptions } from './train/pruning.js'

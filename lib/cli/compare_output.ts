@@ -40,10 +40,9 @@ export class CompareReporter {
       this.#print({ event: 'run', name, model, seed, ...metricsJson(metrics), steps, epochs, ...speed })
       return
     }
-    const quality = auc === null ? `rmse ${Math.sqrt(metrics.mse).toFixed(5)}` : `auc ${auc.toFixed(5)}`
-    this.note(
-      `${this.#running}: ${quality}, logloss ${logloss.toFixed(5)}, ${epochs} epochs, ${count(steps)} steps, ${seconds.toFixed(2)} s`,
-    )
+    const ranking = auc === null ? `rmse ${metrics.rmse.toFixed(5)}` : `auc ${auc.toFixed(5)}`
+    const quality = logloss === null ? ranking : `${ranking}, logloss ${logloss.toFixed(5)}`
+    this.note(`${this.#running}: ${quality}, ${epochs} epochs, ${count(steps)} steps, ${seconds.toFixed(2)} s`)
   }
 
   failed({ error }: Entrant): void {

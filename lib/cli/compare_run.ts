@@ -77,7 +77,7 @@ async function runOne(
   const result = await model.fit(
     { schema, train, close, ...(valid ? { valid } : {}) },
     {
-      ...(await fitOptions(settings)),
+      ...(await fitOptions(settings, model)),
       signal,
       progressEvery: reportEvery(settings, data),
       onProgress: progress => {

@@ -116,8 +116,8 @@ class Demo {
     const { auc, logloss, normalizedEntropy, samples } = await evaluate(model, data.valid!, { batchSize: 4 * BATCH })
     this.#say(`3. On the last ${count(samples)} lines, which it has not seen`)
     this.#say(`   AUC ${auc!.toFixed(4)}: the teacher's own, the ceiling, is ${teacherAuc.toFixed(4)}; guessing is 0.5`)
-    const guess = (logloss / normalizedEntropy!).toFixed(4)
-    this.#say(`   logloss ${logloss.toFixed(4)}: always answering the click rate is ${guess}`)
+    const guess = (logloss! / normalizedEntropy!).toFixed(4)
+    this.#say(`   logloss ${logloss!.toFixed(4)}: always answering the click rate is ${guess}`)
   }
 
   /** Both models, to be asked the same rows. */

@@ -52,7 +52,8 @@ const places = (value: number | null, digits: number): string => (value === null
 
 /** `auc 0.7812, logloss 0.4521, ...`. */
 export function describe(metrics: Metrics): string {
-  const { auc, logloss, normalizedEntropy, accuracy, calibration, samples } = metrics
+  const { auc, logloss, normalizedEntropy, accuracy, calibration, samples, rmse } = metrics
+  if (logloss === null) return `rmse ${rmse.toFixed(5)}, calibration ${places(calibration, 3)} (${count(samples)} rows)`
   const percent = accuracy === null ? 'n/a' : `${(accuracy * 100).toFixed(2)} %`
   return (
     `auc ${places(auc, 5)}, logloss ${places(logloss, 5)}, normalised entropy ${places(normalizedEntropy, 4)}, ` +
@@ -64,8 +65,8 @@ export const count = (n: number): string => Math.round(n).toLocaleString('en-US'
 
 /** As JSON names them. */
 export function metricsJson(metrics: Metrics): Record<string, number | null> {
-  const { samples, auc, logloss, normalizedEntropy, accuracy, calibration, mse } = metrics
-  return { auc, logloss, normalized_entropy: normalizedEntropy, accuracy, calibration, mse, samples }
+  const { samples, auc, logloss, normalizedEntropy, accuracy, calibration, mse, rmse } = metrics
+  return { auc, logloss, normalized_entropy: normalizedEntropy, accuracy, calibration, mse, rmse, samples }
 }
 
 /** The lines of dlrm_s_pytorch.py, then ours. */

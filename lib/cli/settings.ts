@@ -56,16 +56,27 @@ export interface TrainFlags {
   delimiter?: string
   separator?: string
   nepochs?: number
-  optimizer?: 'sgd' | 'adagrad' | 'rwsadagrad' | 'adam'
+  optimizer?: 'sgd' | 'adagrad' | 'rwsadagrad' | 'adam' | 'ftrl'
   learningRate?: number
   momentum?: number
   weightDecay?: number
+  tableWeightDecay?: number
+  lazy?: boolean
+  clipNorm?: number
+  ftrlBeta?: number
+  ftrlL1?: number
+  ftrlL2?: number
+  wideOptimizer?: 'sgd' | 'adagrad' | 'rwsadagrad' | 'adam' | 'ftrl'
+  wideLearningRate?: number
+  lrPlateauFactor?: number
+  lrPlateauPatience?: number
+  lrPlateauMin?: number
   lrNumWarmupSteps?: number
   lrDecayStartStep?: number
   lrNumDecaySteps?: number
   testFreq?: number
   earlyStopping?: number
-  metric?: 'auc' | 'logloss'
+  metric?: 'auc' | 'logloss' | 'rmse'
   inferenceOnly?: boolean
   checkpointDir?: string
   checkpointEvery?: number
@@ -111,10 +122,14 @@ export function trainSettings(flags: TrainFlags): TrainSettings {
       flags.hashSize ?? (flags.maxIndRange !== undefined && flags.maxIndRange > 0 ? flags.maxIndRange : undefined),
     testFreq: Math.max(0, flags.testFreq ?? 0),
     nepochs: flags.nepochs ?? 1,
-    learningRate:
-      flags.learningRate ?? (clicks ? { sgd: 0.1, adagrad: 0.01, rwsadagrad: 0.01, adam: 0.001 }[optimizer] : 0.01),
+    learningRate: flags.learningRate ?? learningRate(optimizer, clicks),
     printFreq: flags.printFreq ?? (clicks ? 100 : 1),
   }
+}
+
+/** The default learning rate of a rule. */
+export function learningRate(rule: TrainSettings['optimizer'], clicks: boolean): number {
+  return clicks ? { sgd: 0.1, adagrad: 0.01, rwsadagrad: 0.01, adam: 0.001, ftrl: 0.1 }[rule] : 0.01
 }
 
 /** Labels that can be learnt, so that other defaults make sense than for the reference's random ones. */
@@ -192,11 +207,28 @@ function checkPairs(flags: TrainFlags): void {
     '--seed and --numpy-rand-seed: give one of them, not both',
   )
   clash(flags.momentum !== undefined && optimizer !== 'sgd', '--momentum: only with --optimizer=sgd')
+  for (const decay of ['weightDecay', 'tableWeightDecay'] as const) {
+    const name = decay === 'weightDecay' ? '--weight-decay' : '--table-weight-decay'
+    clash(flags[decay] !== undefined && optimizer === 'ftrl', `${name}: not with --optimizer=ftrl, which has --ftrl-l2`)
+  }
+  const ftrl = optimizer === 'ftrl' || flags.wideOptimizer === 'ftrl'
+  for (const [name, value] of [
+    ['--ftrl-beta', flags.ftrlBeta],
+    ['--ftrl-l1', flags.ftrlL1],
+    ['--ftrl-l2', flags.ftrlL2],
+  ] as const) {
+    clash(value !== undefined && !ftrl, `${name}: only with --optimizer=ftrl or --wide-optimizer=ftrl`)
+  }
   clash(
-    flags.weightDecay !== undefined && optimizer === 'rwsadagrad',
-    '--weight-decay: not with --optimizer=rwsadagrad',
+    flags.wideLearningRate !== undefined && flags.wideOptimizer === undefined,
+    '--wide-learning-rate: only with --wide-optimizer',
   )
-  clash(flags.metric !== undefined && flags.earlyStopping === undefined, '--metric: only with --early-stopping')
+  const { lrPlateauFactor, lrPlateauPatience, lrPlateauMin } = flags
+  const plateau = [lrPlateauFactor, lrPlateauPatience, lrPlateauMin].some(value => value !== undefined)
+  clash(
+    flags.metric !== undefined && flags.earlyStopping === undefined && !plateau,
+    '--metric: only with --early-stopping or --lr-plateau-...',
+  )
   clash(flags.resume && flags.checkpointDir === undefined, '--resume: needs --checkpoint-dir')
   clash(
     flags.checkpointEvery !== undefined && flags.checkpointDir === undefined,

@@ -5,12 +5,12 @@ import type { DataSource } from '../data/source.js'
 import { ioError } from '../errors.js'
 import { DLRM } from '../models/dlrm.js'
 import type { Model } from '../models/model.js'
-import type { Optimizer } from '../optim/optimizer.js'
 import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult } from '../train/fit.js'
 import type { Metrics } from '../train/metrics.js'
 import { findModel, makeModel } from './models.js'
 import { defined, type RunData } from './open_data.js'
+import { makeOptimizer } from './optimizer.js'
 import { hasClicks, modelConfig, type TrainSettings } from './settings.js'
 import { UsageError } from './usage.js'
 
@@ -34,39 +34,26 @@ export async function newModel(settings: TrainSettings, data: RunData): Promise<
   return new DLRM({ ...config, random: new RandomState(settings.seed) })
 }
 
-async function makeOptimizer(s: TrainSettings): Promise<Optimizer> {
-  const { lrNumWarmupSteps: warmupSteps = 0, lrDecayStartStep: decayStartStep = 0, lrNumDecaySteps: decaySteps = 0 } = s
-  const { WarmupPolyDecay } = await import('../optim/schedule.js')
-  const scheduled = warmupSteps > 0 || decaySteps > 0
-  const options = {
-    lr: s.learningRate,
-    ...(scheduled ? { schedule: new WarmupPolyDecay({ warmupSteps, decayStartStep, decaySteps }) } : {}),
-    ...defined({ weightDecay: s.weightDecay }),
-  }
-  switch (s.optimizer) {
-    case 'sgd':
-      return new (await import('../optim/sgd.js')).SGD({ ...options, ...defined({ momentum: s.momentum }) })
-    case 'adagrad':
-      return new (await import('../optim/adagrad.js')).Adagrad(options)
-    case 'rwsadagrad':
-      return new (await import('../optim/rowwise_adagrad.js')).RowWiseAdagrad(options)
-    case 'adam':
-      return new (await import('../optim/adam.js')).Adam(options)
-  }
+/** --lr-plateau-*: on if any of them is given. */
+function plateau(s: TrainSettings): FitOptions['reduceLrOnPlateau'] {
+  const { lrPlateauFactor: factor, lrPlateauPatience: patience, lrPlateauMin: minLr, metric } = s
+  const given = defined({ factor, patience, minLr })
+  return Object.keys(given).length > 0 ? { ...given, ...defined({ metric }) } : undefined
 }
 
 /** The options that the flags decide, with a new optimizer. */
-export async function fitOptions(s: TrainSettings): Promise<FitOptions> {
+export async function fitOptions(s: TrainSettings, model: Model): Promise<FitOptions> {
   const { earlyStopping: patience, metric } = s
   return {
     batchSize: s.miniBatchSize,
-    optimizer: await makeOptimizer(s),
+    optimizer: await makeOptimizer(s, model.groups),
     epochs: s.nepochs,
     ...defined({ stepsPerEpoch: s.numBatches || undefined, validEvery: s.testFreq || undefined }),
     shuffle: s.shuffle ?? hasClicks(s.mode),
     seed: s.seed,
     validBatchSize: s.testMiniBatchSize,
     ...(patience === undefined ? {} : { earlyStopping: { patience, ...defined({ metric }) } }),
+    ...defined({ clipNorm: s.clipNorm, reduceLrOnPlateau: plateau(s) }),
   }
 }
 
@@ -74,6 +61,9 @@ export async function fitOptions(s: TrainSettings): Promise<FitOptions> {
 export function validSource(settings: TrainSettings, data: RunData): DataSource | undefined {
   if (settings.earlyStopping !== undefined && !data.valid) {
     throw new UsageError('--early-stopping: needs validation data (--valid-data-file or --valid-fraction)')
+  }
+  if (plateau(settings) && !data.valid) {
+    throw new UsageError('--lr-plateau-...: needs validation data (--valid-data-file or --valid-fraction)')
   }
   return hasClicks(settings.mode) || settings.testFreq > 0 ? (data.valid ?? data.test) : undefined
 }

@@ -65,6 +65,10 @@ class Run {
     this.#model = model
     this.#reporter = reporter
     this.#valid = validSource(settings, data)
+    if (settings.wideOptimizer && !model.groups.some(({ name }) => name === 'wide')) {
+      const groups = model.groups.map(({ name }) => name).join(', ')
+      throw new UsageError(`--wide-optimizer: the model has no wide part, its parameter groups are ${groups}`)
+    }
   }
 
   async train(): Promise<number> {
@@ -107,7 +111,7 @@ class Run {
     const { checkpointDir: dir } = s
     const onWarning = (text: string): void => this.#reporter.note(text)
     return {
-      ...(await fitOptions(s)),
+      ...(await fitOptions(s, this.#model)),
       ...defined({ resume: s.resume }),
       ...(dir === undefined ? {} : { checkpoint: { dir, every: s.checkpointEvery ?? 1000, onWarning } }),
       progressEvery: s.progress ? BAR_EVERY : s.printFreq,

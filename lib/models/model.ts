@@ -50,6 +50,7 @@ export abstract class Model {
   #optimizer: Optimizer | ParameterGroups | undefined
   #maxBatch = 0
   #clipNorm = 0
+  #rates = { scale: 1, floor: 0 }
   #steps = 0
   #running = 0 // steps in flight
   #idle: (() => void)[] = []
@@ -115,6 +116,7 @@ export abstract class Model {
     }
     this.#program.compile(groupRules(optimizer), options.maxBatch, clipNorm)
     this.#clipNorm = clipNorm
+    this.scaleRates(1, 0)
     this.#optimizer = optimizer
     this.#maxBatch = options.maxBatch
     this.#steps = 0
@@ -141,7 +143,8 @@ export abstract class Model {
     }
     if (this.#saving) throw new DlrmError('ERR_STATE', '[step] a save is in progress: await it first')
     const number = this.#steps + 1
-    const rates = [this.#optimizer.lrAt(number)].flat()
+    const { scale, floor } = this.#rates
+    const rates = [this.#optimizer.lrAt(number)].flat().map(lr => Math.max(lr * scale, Math.min(lr, floor)))
     const done = this.#program.step(...flatten(batch), rates, number)
     this.#steps = number
     return this.#inFlight(done)
@@ -258,6 +261,11 @@ export abstract class Model {
       const { saveModel } = await import('./storage.js')
       await saveModel(this, path)
     })
+  }
+
+  /** From the next step every learning rate is `scale` times what it was, but no less than `floor` unless it was. @internal */
+  scaleRates(scale: number, floor: number): void {
+    this.#rates = { scale, floor }
   }
 
   /** Runs `body` while no step can change the parameters. @internal */

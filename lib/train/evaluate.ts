@@ -13,7 +13,7 @@ export async function evaluate(
   options: { batchSize: number; limit?: number },
 ): Promise<Metrics> {
   const { batchSize, limit = Number.POSITIVE_INFINITY } = options
-  const metrics = new MetricsAccumulator()
+  const metrics = new MetricsAccumulator(model.predicts)
   let pending: { predictions: Promise<Float32Array>; labels: Float32Array } | undefined
   const take = async () => {
     if (pending) metrics.add(await pending.predictions, pending.labels)

@@ -6,7 +6,8 @@ import { ParameterGroups } from '../optim/groups.js'
 import { Optimizer } from '../optim/optimizer.js'
 import { Checkpoints, type TrainingState } from './checkpoint.js'
 import { evaluate } from './evaluate.js'
-import type { Metrics } from './metrics.js'
+import { isBetter, type Metrics, type SteeringMetric } from './metrics.js'
+import { Plateau, type PlateauOptions } from './plateau.js'
 import { Pruning, type PruningOptions } from './pruning.js'
 
 /** Options of {@link Model.fit}. */
@@ -26,8 +27,15 @@ export interface FitOptions {
   validEvery?: number
   /** Examples per validation batch; default `batchSize`. */
   validBatchSize?: number
-  /** Stop when the validation metric has not improved for `patience` validations, and return to the best parameters. */
-  earlyStopping?: { metric?: 'auc' | 'logloss'; patience: number }
+  /** As in `compile`: the most that the norm of all gradients together may be; default 0: no clipping. */
+  clipNorm?: number
+  /**
+   * Stop when the validation metric has not improved for `patience` validations, and return to the best parameters.
+   * Default metric: auc, of models that predict numbers rmse.
+   */
+  earlyStopping?: { metric?: SteeringMetric; patience: number }
+  /** Lower all learning rates when the validation metric has not improved; default: of `earlyStopping`. */
+  reduceLrOnPlateau?: PlateauOptions
   /**
    * Prune the model on a schedule, and exactly to the target before this resolves. Once the schedule has reached its target,
    * each validation is preceded by a pruning, and only those validations count for early stopping.
@@ -63,6 +71,8 @@ export interface Progress {
   /** Seconds of training (validation and checkpoints not counted) and examples per second, so far in this call. */
   seconds: number
   samplesPerSecond: number
+  /** What `reduceLrOnPlateau` multiplies the learning rates with by now. */
+  rateScale: number
   /** Set when this reports a validation. */
   valid?: Metrics
 }
@@ -111,6 +121,7 @@ class Fit {
   #bestState: Map<string, Tensor> | undefined
   #sinceBest = 0
   #stoppedEarly = false
+  readonly #plateau: Plateau | undefined
   #window = emptyWindow()
   #training = { loss: Number.NaN, millisecondsPerStep: Number.NaN } // as last reported
   #samples = 0
@@ -124,18 +135,20 @@ class Fit {
     this.#data = data
     this.#options = options
     check(model, data, options)
-    const { checkpoint, pruning } = options
+    const { checkpoint, reduceLrOnPlateau, pruning } = options
+    this.#plateau = reduceLrOnPlateau && new Plateau({ metric: this.#metric(), ...reduceLrOnPlateau })
     this.#pruning = pruning && new Pruning(model, pruning)
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint)
   }
 
   async run(): Promise<FitResult> {
     const model = this.#model
-    const { optimizer, batchSize, epochs = 1 } = this.#options
-    if (model.optimizer !== optimizer || model.maxBatch < batchSize)
-      await model.compile({ optimizer, maxBatch: batchSize })
+    const { optimizer, batchSize, epochs = 1, clipNorm = 0 } = this.#options
+    if (model.optimizer !== optimizer || model.maxBatch < batchSize || model.clipNorm !== clipNorm)
+      await model.compile({ optimizer, maxBatch: batchSize, clipNorm })
     model.schema = this.#data.schema
     if (this.#options.resume) await this.#resume()
+    this.#scaleRates()
     while (this.#epoch < epochs && !this.#stopped()) await this.#runEpoch()
     if (!this.#options.signal?.aborted) await this.#finish()
     await this.#restoreBest()
@@ -159,6 +172,14 @@ class Fit {
     const { complete } = this.#pruning
     await this.#pruning.finish()
     if (!complete) await this.#validate()
+  }
+
+  #metric(): SteeringMetric {
+    return this.#options.earlyStopping?.metric ?? (this.#model.predicts === 'number' ? 'rmse' : 'auc')
+  }
+
+  #scaleRates(): void {
+    this.#model.scaleRates(this.#plateau?.state.scale ?? 1, this.#plateau?.minLr ?? 0)
   }
 
   #stopped(): boolean {
@@ -236,6 +257,7 @@ class Fit {
       ...this.#training,
       seconds: this.#milliseconds / 1000,
       samplesPerSecond: this.#samples / (this.#milliseconds / 1000),
+      rateScale: this.#plateau?.state.scale ?? 1,
       valid,
     })
   }
@@ -252,12 +274,14 @@ class Fit {
     this.#mark = performance.now()
     this.#history.push({ step: this.#model.steps, epoch: this.#epoch, valid: metrics })
     await this.#report(metrics)
-    if (!earlyStopping || this.#pruning?.complete === false) return
-    const name = earlyStopping.metric ?? 'auc'
-    const value = metrics[name]
-    if (value === null) throw new DlrmError('ERR_DATA', `[fit] earlyStopping: the validation data has no ${name}`)
-    const better = !this.#best || (name === 'auc' ? value > this.#best.value : value < this.#best.value)
-    if (better) {
+    if (this.#pruning?.complete === false) return
+    if (this.#plateau) {
+      this.#plateau.judge(steering(metrics, this.#plateau.metric))
+      this.#scaleRates()
+    }
+    if (!earlyStopping) return
+    const value = steering(metrics, this.#metric())
+    if (!this.#best || isBetter(this.#metric(), value, this.#best.value)) {
       this.#best = { value, step: this.#model.steps }
       this.#sinceBest = 0
       await this.#keepBest()
@@ -296,13 +320,15 @@ class Fit {
 
   /** What decides the order and size of the steps: a checkpoint of another setting must not be continued. */
   #setting(): { [key: string]: string | number | boolean } {
-    const { batchSize, seed = 0, shuffle = true, optimizer } = this.#options
+    const { batchSize, seed = 0, shuffle = true, optimizer, clipNorm = 0, reduceLrOnPlateau = {} } = this.#options
     return {
       batchSize,
       seed,
       shuffle,
       optimizer: JSON.stringify(optimizer),
       pruning: JSON.stringify(this.#options.pruning ?? null),
+      clipNorm,
+      reduceLrOnPlateau: JSON.stringify(reduceLrOnPlateau),
       config: JSON.stringify(this.#model.config),
     }
   }
@@ -321,6 +347,7 @@ class Fit {
         best: this.#best,
         sinceBest: this.#sinceBest,
         pruningStart: this.#pruning?.start ?? -1,
+        plateau: this.#plateau ? { ...this.#plateau.state } : null,
         window: { ...this.#window },
         setting: this.#setting(),
       }
@@ -354,8 +381,15 @@ class Fit {
     this.#best = state.best
     this.#sinceBest = state.sinceBest
     if (this.#pruning) this.#pruning.start = state.pruningStart as number
+    if (this.#plateau && state.plateau) this.#plateau.state = state.plateau as unknown as Plateau['state']
     this.#window = state.window as unknown as Window
   }
+}
+
+function steering(metrics: Metrics, name: SteeringMetric): number {
+  const value = metrics[name]
+  if (value === null) throw new DlrmError('ERR_DATA', `[fit] the validation data has no ${name}`)
+  return value
 }
 
 function check(model: Model, data: DataSet, options: FitOptions): void {
@@ -374,7 +408,12 @@ function check(model: Model, data: DataSet, options: FitOptions): void {
   }
   if (!(options.optimizer instanceof Optimizer || options.optimizer instanceof ParameterGroups))
     throw bad('optimizer', 'an optimizer such as new Adagrad({ lr })', options.optimizer)
-  if (options.earlyStopping && !data.valid) throw bad('earlyStopping', 'a data set with a validation split', 'none')
+  for (const name of ['earlyStopping', 'reduceLrOnPlateau'] as const) {
+    if (!options[name]) continue
+    if (!data.valid) throw bad(name, 'a data set with a validation split', 'none')
+    const { metric = 'auc' } = options[name]
+    if (!['auc', 'logloss', 'rmse'].includes(metric)) throw bad(`${name}.metric`, 'auc, logloss or rmse', metric)
+  }
   const { dense, rows } = model.inputs
   const { denseCount, tableSizes } = data.schema
   if (dense !== denseCount) {

@@ -6,16 +6,25 @@ export interface Metrics {
   samples: number
   /** Area under the ROC curve, exact, ties counted half. Null with labels of one class only, or labels other than 0 and 1. */
   auc: number | null
-  /** Mean of -(y ln p + (1 - y) ln(1 - p)), in nats. */
-  logloss: number
-  /** Logloss over the entropy of the mean label: below 1 is better than predicting the mean (He et al. 2014, eq. 1). Null with one class only. */
+  /** Mean of -(y ln p + (1 - y) ln(1 - p)), in nats. Null where predictions are numbers, not probabilities. */
+  logloss: number | null
+  /** Logloss over the entropy of the mean label: below 1 is better than predicting the mean (He et al. 2014, eq. 1). Null with one class only, or without logloss. */
   normalizedEntropy: number | null
-  /** Share of examples with (p > .5) = y. Null with labels other than 0 and 1. */
+  /** Share of examples with (p > .5) = y. Null with labels other than 0 and 1, or without logloss. */
   accuracy: number | null
-  /** Mean prediction over mean label, 1 is perfect (He et al. 2014, section 3). Null when every label is 0. */
+  /** Mean prediction over mean label, 1 is perfect (He et al. 2014, section 3). Null when the labels add up to 0 or less. */
   calibration: number | null
-  /** Mean squared error. */
+  /** Mean squared error, and its root. */
   mse: number
+  rmse: number
+}
+
+/** What a run can be steered by: see {@link FitOptions}. */
+export type SteeringMetric = 'auc' | 'logloss' | 'rmse'
+
+/** Whether a metric's value is better than the best so far. */
+export function isBetter(metric: SteeringMetric, value: number, best: number): boolean {
+  return metric === 'auc' ? value > best : value < best
 }
 
 /**
@@ -38,10 +47,16 @@ export class MetricsAccumulator {
   #predictions = 0
   #logloss = 0
   #squares = 0
+  readonly #numbers: boolean
+
+  /** `predicts`: what a model predicts, see `model.predicts`; default probabilities. */
+  constructor(predicts: 'probability' | 'number' = 'probability') {
+    this.#numbers = predicts === 'number'
+  }
 
   /**
-   * `predictions` [B] probabilities, `labels` [B] in [0, 1].
-   * Errors: `ERR_SHAPE` for unequal lengths; `ERR_VALUE` for a prediction that is not finite or a label outside [0, 1];
+   * `predictions` [B] probabilities and `labels` [B] in [0, 1], or both any numbers.
+   * Errors: `ERR_SHAPE` for unequal lengths; `ERR_VALUE` for a prediction or label that is not finite, or a label outside [0, 1];
    * after an error nothing of the batch counts.
    */
   add(predictions: Float32Array, labels: Float32Array): void {
@@ -51,7 +66,8 @@ export class MetricsAccumulator {
     }
     for (let i = 0; i < predictions.length; i++) {
       if (!Number.isFinite(predictions[i])) throw bad('prediction', i, predictions[i], 'a finite number')
-      if (!(labels[i] >= 0 && labels[i] <= 1)) throw bad('label', i, labels[i], 'a number in [0, 1]')
+      if (this.#numbers && !Number.isFinite(labels[i])) throw bad('label', i, labels[i], 'a finite number')
+      if (!this.#numbers && !(labels[i] >= 0 && labels[i] <= 1)) throw bad('label', i, labels[i], 'a number in [0, 1]')
     }
     for (let i = 0; i < predictions.length; i++) this.#addOne(predictions[i], labels[i])
     this.#samples += predictions.length
@@ -62,15 +78,17 @@ export class MetricsAccumulator {
     const n = this.#samples
     if (n === 0) throw new DlrmError('ERR_STATE', '[metrics] no examples to judge')
     const mean = this.#labels / n
-    const entropy = -(xlogx(mean) + xlogx(1 - mean))
+    const entropy = this.#numbers ? 0 : -(xlogx(mean) + xlogx(1 - mean))
+    const mse = this.#squares / n
     return {
       samples: n,
       auc: this.#binary ? aucOf(this.#positives.sorted(), this.#negatives.sorted()) : null,
-      logloss: this.#logloss / n,
+      logloss: this.#numbers ? null : this.#logloss / n,
       normalizedEntropy: entropy > 0 ? this.#logloss / n / entropy : null,
-      accuracy: this.#binary ? this.#correct / n : null,
+      accuracy: this.#binary && !this.#numbers ? this.#correct / n : null,
       calibration: this.#labels > 0 ? this.#predictions / this.#labels : null,
-      mse: this.#squares / n,
+      mse,
+      rmse: Math.sqrt(mse),
     }
   }
 
@@ -82,6 +100,7 @@ export class MetricsAccumulator {
     this.#labels += y
     this.#predictions += p
     this.#squares += (p - y) ** 2
+    if (this.#numbers) return
     const inside = Math.min(Math.max(p, EPS), 1 - EPS)
     this.#logloss -= y * Math.log(inside) + (1 - y) * Math.log1p(-inside)
   }

@@ -77,7 +77,7 @@ t.test('early stopping goes back to the best parameters', async t => {
     })
     t.ok(result.stoppedEarly)
     t.ok(result.epochs < 200)
-    const best = Math.min(...result.history.map(({ valid }) => valid.logloss))
+    const best = Math.min(...result.history.map(({ valid }) => valid.logloss!))
     t.equal(result.best!.value, best)
     t.equal((await evaluate(dlrm, data.valid!, { batchSize: 64 })).logloss, best)
   })

@@ -65,8 +65,19 @@ t.test('where a figure is not defined it is null', async t => {
   t.equal(of([0, -0], [1, 0]).auc, 0.5, '0 and -0 tie')
   t.equal(of([0.1, 0.9], [1, 0]).auc, 0)
   t.equal(of([0.5], [0]).accuracy, 1, 'a prediction of exactly .5 says 0, as numpy.round')
-  t.ok(Math.abs(of([1], [0]).logloss - 23 * Math.LN2) < 1e-12, 'clamped')
-  t.ok(of([1], [1]).logloss < 1.2e-7)
+  t.ok(Math.abs(of([1], [0]).logloss! - 23 * Math.LN2) < 1e-12, 'clamped')
+  t.ok(of([1], [1]).logloss! < 1.2e-7)
+})
+
+t.test('numbers instead of probabilities', async t => {
+  const all = new MetricsAccumulator('number')
+  all.add(Float32Array.of(1, 4, -2), Float32Array.of(1, 2, 0))
+  const nothing = { auc: null, logloss: null, normalizedEntropy: null, accuracy: null }
+  t.match(all.result(), { ...nothing, calibration: 1, mse: 8 / 3, rmse: Math.sqrt(8 / 3) })
+  t.throws(() => all.add(Float32Array.of(1), Float32Array.of(NaN)), { code: 'ERR_VALUE', message: /label 0/ })
+  const ranked = new MetricsAccumulator('number')
+  ranked.add(Float32Array.of(7, -1), Float32Array.of(1, 0))
+  t.match(ranked.result(), { auc: 1, logloss: null, accuracy: null })
 })
 
 t.test('bad input is refused and counts nothing', async t => {
