@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
 import { clicks } from '../../lib/graph/heads.js'
-import { type Batch, defineModel, type Model, ops, SGD, type Tensor, threads, tower } from '../../lib/index.js'
+import { type Batch, defineModel, type Model, ops, SGD, type Tensor, threads } from '../../lib/index.js'
 import { native } from '../../lib/native.js'
 import { Generator } from '../support/generator.js'
 
@@ -46,7 +46,7 @@ for (const isa of native.isas()) {
         options: {},
         graph: g => {
           const x = groups ? ops.layerNorm(g, 'fields', g.dense, { groups }) : g.dense
-          const deep = tower(g, 'deep', x, { layers: [7, 5], norm, activation })
+          const deep = ops.tower(g, 'deep', x, { layers: [7, 5], norm, activation })
           return clicks(g, ops.mlp(g, 'head', deep, { layers: [1], last: 'none' }))
         },
       })
@@ -92,8 +92,12 @@ tap.test('dropout: repeatable, different from step to step, absent from predicti
       options: {},
       graph: g => {
         const both = ops.concat(g, 'both', [g.dense, ops.dropout(g, 'input', g.dense, { rate })])
-        const deep = tower(g, 'deep', ops.dropout(g, 'again', both, { rate }), { layers: [67, 9], norm, dropout: rate })
-        return clicks(g, tower(g, 'head', deep, { layers: [1], last: 'none' }))
+        const deep = ops.tower(g, 'deep', ops.dropout(g, 'again', both, { rate }), {
+          layers: [67, 9],
+          norm,
+          dropout: rate,
+        })
+        return clicks(g, ops.tower(g, 'head', deep, { layers: [1], last: 'none' }))
       },
     })
     return new Dropping({ dense: 6, tables: [], seed })
@@ -131,10 +135,12 @@ tap.test('options that make no sense', async t => {
     new (defineModel({ kind: 'bad', about: '', options: {}, graph: g => clicks(g, body(g)) }))({ dense: 6, tables: [] })
   const head = { layers: [1], last: 'none' } as const
   t.throws(() => build(g => ops.mlp(g, 'm', ops.dropout(g, 'd', g.dense, { rate: 1 }), head)), { code: 'ERR_ARGUMENT' })
-  t.throws(() => build(g => tower(g, 'm', ops.layerNorm(g, 'n', g.dense, { groups: 4 }), head)), { code: 'ERR_SHAPE' })
-  t.throws(() => build(g => tower(g, 'm', g.dense, { layers: [1], activation: 'swish' as 'relu' })), {
+  t.throws(() => build(g => ops.tower(g, 'm', ops.layerNorm(g, 'n', g.dense, { groups: 4 }), head)), {
+    code: 'ERR_SHAPE',
+  })
+  t.throws(() => build(g => ops.tower(g, 'm', g.dense, { layers: [1], activation: 'swish' as 'relu' })), {
     code: 'ERR_ARGUMENT',
   })
   for (const norm of ['none', 'batch'] as const)
-    t.throws(() => build(g => tower(g, 'm', g.dense, { layers: [], norm })), { code: 'ERR_ARGUMENT' })
+    t.throws(() => build(g => ops.tower(g, 'm', g.dense, { layers: [], norm })), { code: 'ERR_ARGUMENT' })
 })
