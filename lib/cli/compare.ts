@@ -5,7 +5,7 @@ import type { Comparison } from '../report/comparison.js'
 import type { ReportFacts } from '../report/page.js'
 import { commandLine } from './command_line.js'
 import { CompareReporter } from './compare_output.js'
-import { runComparison } from './compare_run.js'
+import { type CompareOptions, runComparison } from './compare_run.js'
 import { type CompareFlags, readEntries } from './entries.js'
 import type { Io } from './io.js'
 import { openData, type RunData } from './open_data.js'
@@ -22,11 +22,18 @@ export async function compare(given: CompareFlags, io: Io): Promise<number> {
   return comparison.code || (comparison.entrants.some(entrant => entrant.error !== undefined) ? 1 : 0)
 }
 
-/** The same, resolving to what was compared. `adjust` may add to it before the page is written. */
+/** What a caller of `compareModels` may add. */
+export interface CompareHooks {
+  onModel?: CompareOptions['onModel']
+  /** Changes what was compared before the page is written. */
+  adjust?(comparison: Comparison): void
+}
+
+/** The same, resolving to what was compared. */
 export async function compareModels(
   given: CompareFlags,
   io: Io,
-  adjust: (comparison: Comparison) => void = () => {},
+  { onModel, adjust }: CompareHooks = {},
 ): Promise<Comparison & { code: number }> {
   const { entries, shared } = await readEntries(given)
   const settings = trainSettings(shared)
@@ -46,8 +53,9 @@ export async function compareModels(
       onProgress: (_, progress) => reporter.progress(progress),
       onRun: (entrant, run) => reporter.run(entrant, run),
       onError: entrant => reporter.failed(entrant),
+      ...(onModel ? { onModel } : {}),
     })
-    adjust(comparison)
+    adjust?.(comparison)
     if (html !== undefined) {
       const { reportPage } = await import('../report/page.js')
       const page = Buffer.from(reportPage(comparison, facts(given, data)))

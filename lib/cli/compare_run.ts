@@ -1,3 +1,4 @@
+import type { Model } from '../models/model.js'
 import type { ComparedRun, Comparison, Entrant } from '../report/comparison.js'
 import type { Progress } from '../train/fit.js'
 import type { Entry } from './entries.js'
@@ -16,6 +17,8 @@ export interface CompareOptions {
   onProgress?(entrant: Entrant, progress: Progress): void
   onRun?(entrant: Entrant, run: ComparedRun): void
   onError?(entrant: Entrant): void
+  /** The trained model of a run, before it is forgotten. */
+  onModel?(entrant: Entrant, model: Model): void | Promise<void>
 }
 
 /**
@@ -67,7 +70,7 @@ async function runOne(
   settings: TrainSettings,
   data: RunData,
   entrant: Entrant,
-  { signal, onProgress }: CompareOptions,
+  { signal, onProgress, onModel }: CompareOptions,
 ): Promise<ComparedRun | undefined> {
   const model = await newModel(settings, data)
   const { schema, train, close } = data
@@ -91,6 +94,7 @@ async function runOne(
   if (signal.aborted) return undefined
   const { steps, epochs, seconds, samplesPerSecond, best } = result
   const { metrics } = (await finalMetrics(settings, data, model, result))!
+  await onModel?.(entrant, model)
   return {
     seed: settings.seed,
     metrics,

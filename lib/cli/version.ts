@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
 /** Version of this package. */
 export function version(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+  const path = createRequire(import.meta.url).resolve('dlrm/package.json')
+  return JSON.parse(readFileSync(path, 'utf8')).version
 }
