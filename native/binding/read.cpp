@@ -204,7 +204,8 @@ GraphSpec read_graph(Napi::Value value) {
     const auto node = item.As<Napi::Object>();
     spec.nodes.push_back({read_string(node.Get("op"), "node.op"), read_string(node.Get("name"), "node.name"),
                           read_strings(node.Get("inputs"), "node.inputs"), read_strings(node.Get("outputs"), "node.outputs"),
-                          read_attrs(node.Get("attrs")), node.Has("group") ? read_string(node.Get("group"), "node.group") : ""});
+                          read_attrs(node.Get("attrs")), node.Has("group") ? read_string(node.Get("group"), "node.group") : "",
+                          node.Has("params") ? read_strings(node.Get("params"), "node.params") : std::vector<std::string>()});
   }
   spec.loss = read_string(object.Get("loss"), "graph.loss");
   spec.prediction = read_string(object.Get("prediction"), "graph.prediction");

@@ -25,6 +25,14 @@ class ValueNames {
   std::map<std::string, int> ids_;
 };
 
+void rename_params(const NodeSpec& spec, Op& op) {
+  if (spec.params.empty()) return;
+  if (spec.params.size() != op.params.size())
+    fail(Code::shape, "[graph] %s: %s has %zu parameters, received %zu names", spec.name.c_str(), spec.op.c_str(), op.params.size(),
+         spec.params.size());
+  for (size_t i = 0; i < op.params.size(); ++i) op.params[i].name = spec.params[i];
+}
+
 }  // namespace
 
 Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
@@ -49,6 +57,7 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
       args.inputs.push_back(values[node.inputs.back()]);
     }
     node.op = make_op(node_spec.op, std::move(args));
+    rename_params(node_spec, *node.op);
     if (node_spec.outputs.size() != node.op->outputs.size())
       fail(Code::shape, "[graph] %s: %s has %zu outputs, received %zu names", node.name.c_str(), node_spec.op.c_str(),
            node.op->outputs.size(), node_spec.outputs.size());
@@ -77,7 +86,8 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
         fail(Code::argument, "[graph] %s: the prediction must not need the labels", nodes[n].name.c_str());
 }
 
-// The batch's indices are checked against inputs.rows alone, so no op may have smaller tables.
+// The batch's indices are checked against inputs.rows alone, and derived ones are below the rows of their column: so no op may
+// have smaller tables.
 void Graph::check_bag_rows(const Node& node) const {
   for (size_t t = 0; t < node.op->bag_rows.size(); ++t) {
     const int64_t rows = node.op->bag_rows[t];

@@ -14,6 +14,7 @@ struct NodeSpec {
   std::vector<std::string> inputs, outputs;  // value names
   Attrs attrs;
   std::string group = {};  // of its parameters, for the optimizer; empty: "tables" for tables, "mlp" for the others
+  std::vector<std::string> params = {};  // names of its parameters, instead of those that the op gives them
 };
 
 // Values "dense" [B,D], "tables" (bags of the raw, then the derived columns), "labels" and "weights" (of the examples, 1 where

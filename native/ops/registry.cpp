@@ -27,6 +27,7 @@ const std::vector<OpDef>& registry() {
       {"mse_loss", make_mse_loss},
       {"mul", make_mul},
       {"numeric_embedding", make_numeric_embedding},
+      {"qr_embedding_bag", make_qr_embedding_bag},
       {"sigmoid", make_sigmoid},
       {"slice", make_slice},
       {"sqrt", make_sqrt},

@@ -33,6 +33,7 @@ std::unique_ptr<Op> make_mlp(const MakeArgs&);
 std::unique_ptr<Op> make_mse_loss(const MakeArgs&);
 std::unique_ptr<Op> make_mul(const MakeArgs&);
 std::unique_ptr<Op> make_numeric_embedding(const MakeArgs&);
+std::unique_ptr<Op> make_qr_embedding_bag(const MakeArgs&);
 std::unique_ptr<Op> make_sigmoid(const MakeArgs&);
 std::unique_ptr<Op> make_slice(const MakeArgs&);
 std::unique_ptr<Op> make_sqrt(const MakeArgs&);

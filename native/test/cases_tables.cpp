@@ -164,16 +164,54 @@ void linear_bag(std::vector<ErrorCase>& cases) {
   cases.push_back({"linear_bag", "matrix", good, {matrix(2)}, Code::shape, "expected bags, received a matrix"});
 }
 
+void qr_embedding_bag(std::vector<OpCase>& cases) {
+  const AttrMap chosen = {{"columns", Numbers{3, 1, 0, 2}}, {"rows", Numbers{70, 1, 50, 4}}};
+  const auto add = [&](const std::string& name, const AttrMap& attrs, Input input) {
+    cases.push_back({"qr_embedding_bag", name, attrs, {alike(std::move(input))}, 60, {1, 3, 130, 1100}});
+  };
+  const std::vector<int64_t> tables = {50, 1, 4, 70};
+  for (const std::string& operation : {"mult"s, "add"s, "concat"s})
+    for (const double width : {1.0, 5.0, 8.0, 17.0}) {
+      const AttrMap attrs = with(chosen, {{"operation", operation}, {"width", width}});
+      const std::string name = numbered((operation + "_").c_str(), static_cast<int64_t>(width));
+      for (const Style& style : kStyles) add(name + "_" + style.name, attrs, bags(tables, style.style));
+      add(name + "_mean", with(attrs, {{"mode", "mean"s}}), bags(tables, Input::multi_hot));
+      add(name + "_weighted", attrs, bags(tables, Input::multi_hot, true));
+      if (operation != "mult") continue;
+      const AttrMap pooled = with(attrs, {{"pool_first", true}});
+      add(name + "_pool_first", pooled, bags(tables, Input::multi_hot));
+      add(name + "_pool_first_mean", with(pooled, {{"mode", "mean"s}}), bags(tables, Input::repeated));
+      add(name + "_pool_first_weighted", pooled, bags(tables, Input::multi_hot, true));
+    }
+}
+
+void qr_embedding_bag(std::vector<ErrorCase>& cases) {
+  const std::vector<Input> inputs = {bags({9, 8}, Input::one_hot)};
+  const AttrMap good = {{"rows", Numbers{9, 8}}, {"width", 4.0}};
+  const auto refuse = [&](const char* name, const AttrMap& more, Code code, const char* text) {
+    cases.push_back({"qr_embedding_bag", name, with(good, more), inputs, code, text});
+  };
+  refuse("operation", {{"operation", "divide"s}}, Code::argument, "operation: expected mult, add or concat, received \"divide\"");
+  refuse("one_column", {{"columns", Numbers{0}}, {"rows", Numbers{9}}}, Code::shape, "pairs of a quotient and a remainder");
+  refuse("shared", {{"tables", Numbers{0, 0}}, {"rows", Numbers{9}}}, Code::shape, "a table each, received 2 columns of 1 tables");
+  refuse("max", {{"mode", "max"s}}, Code::argument, "mode: expected sum or mean, received \"max\"");
+  refuse("modes", {{"modes", Names{"sum", "mean"}}}, Code::argument, "one mode for each pair");
+  cases.push_back({"qr_embedding_bag", "widths", {{"rows", Numbers{9, 8}}, {"widths", Numbers{4, 5}}}, inputs, Code::argument, "one width"});
+  cases.push_back({"qr_embedding_bag", "no_width", {{"rows", Numbers{9, 8}}}, inputs, Code::argument, "width"});
+}
+
 void cases(std::vector<OpCase>& cases) {
   embedding_bag(cases);
   embedding_update(cases);
   linear_bag(cases);
+  qr_embedding_bag(cases);
 }
 
 void errors(std::vector<ErrorCase>& cases) {
   embedding_bag(cases);
   embedding_update(cases);
   linear_bag(cases);
+  qr_embedding_bag(cases);
 }
 
 const CaseFile file(cases, errors);

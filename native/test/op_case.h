@@ -22,6 +22,7 @@ struct Input {
   enum Style { one_hot, multi_hot, repeated, empty } style = multi_hot;
   std::vector<int64_t> table_rows;
   bool weighted = false;
+  bool alike = false;           // every table has the bags of the first, with indices of its own
 
   // positions: the winning lookup of every element of a max-pooled output of `cols` columns, -1 for an empty bag.
   // The columns are those of all bags, as wide as each other, or these: bag and width.
@@ -50,6 +51,11 @@ inline Input bags(std::vector<int64_t> table_rows, Input::Style style, bool weig
   input.table_rows = std::move(table_rows);
   input.style = style;
   input.weighted = weighted;
+  return input;
+}
+
+inline Input alike(Input input) {
+  input.alike = true;
   return input;
 }
 

@@ -117,7 +117,7 @@ void OpFixture::fill_bags(const Input& input, size_t at) {
                               : input.style == Input::multi_hot ? draw % 7
                               : input.style == Input::repeated  ? draw % 41
                                                                 : 0;
-      offsets[b + 1] = offsets[b] + static_cast<int32_t>(length);
+      offsets[b + 1] = input.alike && !offsets_.empty() ? offsets_[0][b + 1] : offsets[b] + static_cast<int32_t>(length);
     }
     const int64_t lookups = offsets[batch];
     int32_t* indices = integers(lookups);
@@ -219,7 +219,7 @@ std::vector<Result> OpFixture::results() {
   for (size_t i = 0; !updates && i < runner_.count(Slot::params); ++i)
     if (runner_.op().params[i].buffer) add(results, "buffer", i, runner_.view(Slot::params, i));
   if (!updates && runner_.dlookup()) {
-    const int64_t lookups = bags_.total_lookups(runner_.batch());
+    const int64_t lookups = bags_.total_lookups(runner_.batch()) * runner_.op().dlookup_cols;
     add(results, "dlookup", 0, {runner_.dlookup(), DType::f32, 1, lookups, lookups});
   }
   return results;

@@ -122,7 +122,10 @@ std::vector<Tensor> differentiable_tensors(OpFixture& fixture, const OpCase& c) 
     }
   }
   for (const SparseUpdate& update : runner.op().sparse_updates) add_sparse(fixture, c, update, tensors);
-  const float* dlookup = runner.dlookup();
+  // Where tables are updated by it, it is no gradient of weights.
+  const auto& updates = runner.op().sparse_updates;
+  const bool of_rows = std::any_of(updates.begin(), updates.end(), [](const SparseUpdate& u) { return u.gradient == SparseUpdate::per_lookup; });
+  const float* dlookup = of_rows ? nullptr : runner.dlookup();
   for (int64_t t = 0; dlookup && t < fixture.bags()->tables; ++t) {
     const int64_t lookups = fixture.bags()->lookups(t, runner.batch());
     if (fixture.lookup_weights(t))
