@@ -35,6 +35,7 @@ export function benchCases(smoke: boolean): BenchCase[] {
     ...interactions(batch),
     ...linearBags(batch, rows),
     ...mlps(batch, smoke),
+    ...qrEmbeddingBags(batch, rows),
     ...fieldPairs(2 * batch),
     ...elementwise(2 * batch),
   ]
@@ -224,6 +225,21 @@ function linearBags(batch: number, rows: number): BenchCase[] {
     const { attrs, bags, gather, shape } = lookups(batch, 10, count, 1, 1)
     const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1, dout: [random(batch)] }
     return { op, shape, passes: ['forward', 'backward'], call, gather }
+  })
+}
+
+/** 26 tables of R rows as quotients by 4 and remainders. */
+function qrEmbeddingBags(batch: number, rows: number): BenchCase[] {
+  const op = 'qr_embedding_bag'
+  const [width, tables] = [16, 26]
+  return ['mult', 'concat'].map(operation => {
+    const pairs = Array.from({ length: tables }, () => [Math.ceil(rows / 4), 4]).flat()
+    const parts = pairs.map(count => lookups(batch, 1, count, width, 1).bags)
+    const attrs = { rows: pairs, width, operation }
+    const dout = [random(batch * tables * width * (operation === 'concat' ? 2 : 1))]
+    const call: OpCall = { op, attrs, batch, inputs: [{ bags: parts.flat() }], seed: 1, dout }
+    const shape = `${operation}, B ${batch}, T ${tables}, R ${rows}, E ${width}`
+    return { op, shape, passes: ['forward', 'backward'], call }
   })
 }
 

@@ -78,6 +78,12 @@ export {
   numericEmbeddingBackward,
 } from './kernels/pairs.js'
 export {
+  type QrEmbeddingBagArguments,
+  type QrTable,
+  qrEmbeddingBag,
+  qrEmbeddingBagBackward,
+} from './kernels/qr_embedding_bag.js'
+export {
   type DenseUpdateTensor,
   denseUpdate,
   type EmbeddingUpdateArguments,

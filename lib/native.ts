@@ -34,7 +34,15 @@ export interface GraphSpec {
   tableNames: string[]
   /** Behind the raw columns. */
   derived?: DerivedColumn[]
-  nodes: { op: string; name: string; inputs: string[]; outputs: string[]; attrs: Attrs; group?: string }[]
+  nodes: {
+    op: string
+    name: string
+    inputs: string[]
+    outputs: string[]
+    attrs: Attrs
+    group?: string
+    params?: string[]
+  }[]
   loss: string
   prediction: string
 }

@@ -160,6 +160,19 @@ for (const isa of kernels.isas()) {
     t.ok(distance(kernels.sigmoid({ x: f(0, Math.log(3)) }, on).out, [0.5, 0.75]) < 1e-6)
     t.same(kernels.sigmoid({ x: f(-9, 9), threshold: 0.25 }, on).out, f(0.25, 0.75))
     t.ok(distance(kernels.sigmoidBackward({ x: f(0, Math.log(3)), dout: f(4, 16) }, on).dx, [1, 3]) < 1e-6)
+    const small = {
+      quotientWeight: f(1, 2, 3, 4),
+      remainderWeight: f(5, 6, 7, 8),
+      quotients: i(0, 1),
+      remainders: i(1, 0),
+    }
+    const qr = { batch: 1, width: 2, tables: [{ ...small, offsets: i(0, 2) }] }
+    t.same(kernels.qrEmbeddingBag(qr, on).out, f(22, 40))
+    t.same(kernels.qrEmbeddingBag({ ...qr, poolFirst: true }, on).out, f(48, 84))
+    t.same(kernels.qrEmbeddingBag({ ...qr, operation: 'add', mode: 'mean' }, on).out, f(8, 10))
+    t.same(kernels.qrEmbeddingBag({ ...qr, operation: 'concat' }, on).out, f(4, 6, 12, 14))
+    const { dquotients, dremainders } = kernels.qrEmbeddingBagBackward({ ...qr, dout: f(1, 10) }, on)
+    t.same([dquotients, dremainders], [[f(7, 80, 5, 60)], [f(1, 20, 3, 40)]])
     const bce = { logits: f(0, Math.log(3)), labels: f(1, 0) }
     t.ok(distance([kernels.bceLoss(bce, on).loss], [(Math.log(2) + Math.log(4)) / 2]) < 1e-6)
     t.ok(distance(kernels.bceLossBackward({ ...bce, dloss: 2 }, on).dlogits, [-0.5, 0.75]) < 1e-6)

@@ -72,6 +72,18 @@ const dlrm: Flag[] = [
     'a factor per table row: fixed at 1, or learned (default fixed)',
   ),
   flag('--pooling <mode>', oneOf('sum', 'mean', 'max'), 'how the rows of a lookup become one vector (default sum)'),
+  yes('--qr-flag', 'quotient-remainder tables: two small ones instead of a large one (default off)'),
+  flag('--qr-threshold <R>', integer(0), 'of tables of more rows (default 200)'),
+  flag('--qr-collisions <c>', integer(1), 'rows R / c and c instead of R (default 4)'),
+  flag(
+    '--qr-operation <op>',
+    oneOf('mult', 'add', 'concat'),
+    'how their rows are composed; concat: the vectors are twice as wide (default mult)',
+  ),
+  yes('--md-flag', 'tables of mixed dimension: the larger, the narrower, and projected (default off)'),
+  flag('--md-threshold <R>', integer(0), 'tables of more rows (default 200)'),
+  flag('--md-temperature <x>', number(0), 'width E (R / R_min)^-x (default 0.3)'),
+  yes('--md-round-dims', 'widths are powers of two (default off)'),
   flag('--loss-function <loss>', oneOf('mse', 'bce', 'wbce'), 'mse, bce or wbce (default mse; clicks bce)'),
   flag('--loss-weights <w0-w1>', twoNumbers, 'with wbce: weights of labels 0 and 1 (default 1.0-1.0)'),
   flag('--loss-threshold <t>', number(0, 1), 'clamps probabilities to [t, 1-t] when 0 < t < 1 (default 0.0: no clamp)'),
@@ -363,7 +375,7 @@ export const ignoredFlags: Readonly<Record<string, string>> = {
 
 /** Its flags for what this package does not have (yet): an error that says so, rather than "unknown option". */
 export const missingFlags: readonly string[] = [
-  '--activation-function --md-flag --md-threshold --md-temperature --md-round-dims --qr-flag --qr-threshold --qr-operation --qr-collisions',
+  '--activation-function',
   '--data-randomize --data-sub-sample-rate --quantize-mlp-with-bit --quantize-emb-with-bit --save-onnx --use-gpu --local_rank --dist-backend',
   '--print-wall-time --debug-mode --enable-profiling --plot-compute-graph --mlperf-logging --mlperf-acc-threshold --mlperf-auc-threshold',
   '--mlperf-bin-loader --mlperf-bin-shuffle --mlperf-grad-accum-iter',

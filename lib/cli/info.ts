@@ -56,7 +56,8 @@ function text({ file, kind, config, schema, tensors, parameters }: Contents): st
   const lines = [`${file}: ${title}, ${count(parameters)} parameters in ${tensors.length} tensors`]
   if (config) {
     lines.push('', 'config')
-    for (const [name, value] of Object.entries(config)) lines.push(`  ${name.padEnd(18)} ${short(value)}`)
+    for (const [name, value] of Object.entries(config))
+      if (value !== null) lines.push(`  ${name.padEnd(18)} ${short(value)}`)
   }
   lines.push('', ...(schema ? schemaLines(schema) : ['schema: none, so raw rows cannot be predicted']))
   const width = Math.max(...tensors.map(({ name }) => name.length), 0)
@@ -66,6 +67,11 @@ function text({ file, kind, config, schema, tensors, parameters }: Contents): st
 }
 
 function short(value: unknown): string {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.entries(value)
+      .map(([name, each]) => `${name} ${short(each)}`)
+      .join(', ')
+  }
   if (!Array.isArray(value)) return String(value)
   const shown = value.slice(0, MOST_VALUES).join(' ')
   return value.length > MOST_VALUES ? `${shown} ... (${value.length})` : shown || 'none'

@@ -19,6 +19,14 @@ export interface TrainFlags {
   loadModel?: string
   saveModel?: string
   data?: string
+  qrFlag?: boolean
+  qrThreshold?: number
+  qrCollisions?: number
+  qrOperation?: 'mult' | 'add' | 'concat'
+  mdFlag?: boolean
+  mdThreshold?: number
+  mdTemperature?: number
+  mdRoundDims?: boolean
   dataGeneration?: 'random' | 'synthetic' | 'dataset'
   dataSize?: number
   numBatches?: number
@@ -243,6 +251,21 @@ function checkPairs(flags: TrainFlags): void {
     (flags.lrDecayStartStep ?? 0) < (flags.lrNumWarmupSteps ?? 0),
     '--lr-decay-start-step: expected at least --lr-num-warmup-steps',
   )
+  const parts = {
+    qr: ['qrThreshold', 'qrCollisions', 'qrOperation'],
+    md: ['mdThreshold', 'mdTemperature', 'mdRoundDims'],
+  }
+  for (const [kind, names] of Object.entries(parts)) {
+    const given = names.some(name => flags[name as keyof TrainFlags] !== undefined)
+    clash(given && !flags[`${kind as 'qr' | 'md'}Flag`], `--${kind}-...: only with --${kind}-flag`)
+  }
+  clash(flags.qrFlag && flags.mdFlag, '--qr-flag and --md-flag: give one of them, not both')
+  const compressed = flags.qrFlag || flags.mdFlag
+  clash(
+    compressed && flags.weightedPooling === 'learned',
+    '--weighted-pooling=learned: not with --qr-flag or --md-flag',
+  )
+  clash(compressed && flags.pooling === 'max', '--pooling=max: not with --qr-flag or --md-flag')
   clash(flags.inferenceOnly && flags.resume, '--inference-only: not with --resume')
 }
 
@@ -252,7 +275,9 @@ export function modelConfig(
   data: { dense: number; tables: number[]; names?: string[] },
 ): DLRMConfig {
   const clicks = hasClicks(settings.mode)
-  const width = settings.archSparseFeatureSize ?? (clicks ? 16 : 2)
+  const { qrFlag, qrOperation = 'mult' } = settings
+  const parts = qrFlag && qrOperation === 'concat' ? 2 : 1
+  const width = parts * (settings.archSparseFeatureSize ?? (clicks ? 16 : 2))
   const top = settings.archMlpTop ?? (clicks ? [512, 256, 1] : [4, 2, 1])
   if (top.at(-1) !== 1) throw new UsageError(`--arch-mlp-top=${top.join('-')}: expected the last width to be 1`)
   return {
@@ -265,11 +290,23 @@ export function modelConfig(
     interactionItself: settings.archInteractionItself ?? false,
     pooling: settings.pooling ?? 'sum',
     weightedPooling: settings.weightedPooling ?? 'fixed',
+    ...compression(settings),
     loss: settings.lossFunction ?? (clicks ? 'bce' : 'mse'),
     lossWeights: settings.lossWeights ?? [1, 1],
     lossThreshold: settings.lossThreshold ?? 0,
     ...(data.names ? { tableNames: data.names } : {}),
   }
+}
+
+/**
+ * With the reference's data and start values also its order, pool, then combine, and its loss: its quotient-remainder tables start
+ * so large that probabilities saturate.
+ */
+function compression(s: TrainSettings): Pick<DLRMConfig, 'qr' | 'md' | 'lossSaturates'> {
+  const { qrThreshold, qrCollisions: collisions, qrOperation: operation, mode } = s
+  const qr = { threshold: qrThreshold, collisions, operation, poolFirst: !hasClicks(mode) }
+  const md = { threshold: s.mdThreshold, temperature: s.mdTemperature, roundDims: s.mdRoundDims }
+  return { ...(s.qrFlag ? { qr, lossSaturates: !hasClicks(mode) } : {}), ...(s.mdFlag ? { md } : {}) }
 }
 
 function bottomLayers(settings: TrainSettings, width: number): number[] {
@@ -299,4 +336,6 @@ export const shapeFlags = [
   'archInteractionItself',
   'weightedPooling',
   'pooling',
+  'qrFlag',
+  'mdFlag',
 ] as const

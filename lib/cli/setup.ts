@@ -31,7 +31,8 @@ export async function newModel(settings: TrainSettings, data: RunData): Promise<
   const config = modelConfig(settings, { dense, tables, names })
   if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
   const { RandomState } = await import('../data/numpy_random.js')
-  return new DLRM({ ...config, random: new RandomState(settings.seed) })
+  const [random, torchRandom] = [new RandomState(settings.seed), new RandomState(settings.seed)]
+  return new DLRM({ ...config, random, torchRandom })
 }
 
 /** --lr-plateau-*: on if any of them is given. */

@@ -96,6 +96,19 @@ export class RandomState {
     return out
   }
 
+  /** The generator's next `n` words of 32 bits. */
+  words(n: number): Uint32Array {
+    const out = new Uint32Array(size(n))
+    for (let i = 0; i < out.length; i++) {
+      if (this.#position === N) {
+        twist(this.#key)
+        this.#position = 0
+      }
+      out[i] = temper(this.#key[this.#position++]!)
+    }
+    return out
+  }
+
   /** Where the generator stands; `setState` goes on from there. */
   getState(): RandomStateJson {
     const bytes = Buffer.alloc(N * 4)

@@ -200,6 +200,17 @@ export class GraphBuilder {
     return { name }
   }
 
+  /**
+   * Gives the parameters of the node that `output` comes from other names, in the order its op has them (`Model.state`).
+   * Errors: `ERR_ARGUMENT` if no node has this output, `ERR_SHAPE` when the model is made, for another number of names.
+   */
+  rename(output: Value, params: readonly string[]): Value {
+    const node = this.#spec.nodes.find(({ outputs }) => outputs.includes(output.name))
+    if (!node) throw new DlrmError('ERR_ARGUMENT', `[graph] rename: no node has the output "${output.name}"`)
+    node.params = [...params]
+    return output
+  }
+
   /** Ends the graph: what `step` minimises (`[1,1]`) and what `predict` returns (`[B,1]`). */
   build(outputs: { loss: Value; prediction: Value }): GraphSpec {
     const derived = this.#derived.length > 0 ? { derived: this.#derived } : {}

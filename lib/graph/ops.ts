@@ -12,6 +12,7 @@ export * from './elementwise_ops.js'
 export type { Init } from './init.js'
 export * from './norm_ops.js'
 export * from './pair_ops.js'
+export { type QrEmbeddingBagOptions, type QrOperation, qrEmbeddingBag } from './qr_ops.js'
 export {
   type EmbeddingBagOptions,
   embeddingBag,
@@ -83,17 +84,19 @@ export function sigmoid(g: GraphBuilder, name: string, x: Value, options: { thre
  * Mean binary cross entropy of `logits [B, 1]` against `labels [B, 1]`, computed from the logits so that it never
  * overflows. `classWeights [w0, w1]` multiply each example's loss by its class, and `weights [B, 1]` (default the batch's
  * own, 1 where it has none) by example; the mean is still over B, as PyTorch's `BCEWithLogitsLoss(weight=...)`.
+ * `saturates`: as PyTorch's `BCELoss` of float32 probabilities, which loses gradients where the probability is nearly 0 or 1.
  */
 export function bceLoss(
   g: GraphBuilder,
   name: string,
   logits: Value,
   labels: Value,
-  options: { threshold?: number; classWeights?: number[]; weights?: Value } = {},
+  options: { threshold?: number; classWeights?: number[]; weights?: Value; saturates?: boolean } = {},
 ): Value {
   return g.add('bce_loss', name, [logits, labels, options.weights ?? g.weights], {
     threshold: options.threshold ?? 0,
     class_weights: options.classWeights ?? [1, 1],
+    ...(options.saturates ? { saturates: true } : {}),
   })
 }
 

@@ -1,8 +1,9 @@
 import type { RandomState } from '../data/numpy_random.js'
 import { DlrmError } from '../errors.js'
 import { GraphBuilder } from '../graph/builder.js'
-import { bceLoss, concat, embeddingBag, interactionDot, mlp, mseLoss, sigmoid } from '../graph/ops.js'
+import { bceLoss, concat, interactionDot, mlp, mseLoss, sigmoid } from '../graph/ops.js'
 import type { GraphSpec, Isa } from '../native.js'
+import { completeCompression, embeddings, type MdConfig, type QrConfig, referenceTables } from './compress.js'
 import { Model, type Tensor } from './model.js'
 
 /** What makes a DLRM: sizes, interaction and loss. Saved with the model. */
@@ -25,12 +26,18 @@ export interface DLRMConfig {
   pooling?: 'sum' | 'mean' | 'max'
   /** `learned`: one trained factor per row, starting at 1 (the reference's --weighted-pooling). */
   weightedPooling?: 'fixed' | 'learned'
+  /** Quotient-remainder tables; not with `md`, learned factors or max pooling. Default null: none. */
+  qr?: QrConfig | null
+  /** Tables of mixed dimension; not with `qr`, learned factors or max pooling. Default null: none. */
+  md?: MdConfig | null
   /** Binary cross entropy (default), mean squared error of the probability, or class-weighted cross entropy. */
   loss?: 'bce' | 'mse' | 'wbce'
   /** [weight of label 0, weight of label 1] for wbce. */
   lossWeights?: [number, number]
   /** Clamps the probability to [t, 1 - t] when 0 < t < 1. */
   lossThreshold?: number
+  /** Computes bce and wbce from float32 probabilities, with their lost digits, as the reference does; default false. */
+  lossSaturates?: boolean
   /** Names of the tables, for error messages. */
   tableNames?: string[]
 }
@@ -41,8 +48,19 @@ export interface DLRMOptions extends DLRMConfig {
   seed?: number
   /** Draws them from NumPy's legacy generator instead, in the reference's order: the same parameters as dlrm_s_pytorch.py. */
   random?: RandomState
+  /**
+   * PyTorch's generator, with the same seed as `random` (the words are the same): the reference draws quotient-remainder tables
+   * (which then start in [sqrt(1 / R), 1), not symmetric) and projections of `md` from it. Needed with `random` for these.
+   */
+  torchRandom?: RandomState
   /** Kernels to use; default the best of this machine, or DLRM_ISA. */
   isa?: Isa
+}
+
+/** A config with its defaults. */
+export type FullConfig = Required<Omit<DLRMConfig, 'qr' | 'md'>> & {
+  qr: Required<QrConfig> | null
+  md: Required<MdConfig> | null
 }
 
 const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) === last ? layers : [...layers, last])
@@ -56,11 +74,10 @@ const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) ==
  * bags of T tables -> embeddings [B,T*E]+
  * ```
  */
-function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
+function dlrmGraph(config: FullConfig): GraphSpec {
   const { dense, tables, embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold } = config
   const g = new GraphBuilder({ dense, tables, tableNames: config.tableNames })
-  const rowWeights = config.weightedPooling === 'learned' ? 'v_W_l' : undefined
-  const e = embeddingBag(g, 'emb_l', { width: embeddingDim, mode: config.pooling, rowWeights })
+  const e = embeddings(g, config)
   const x = dense > 0 ? mlp(g, 'bot_l', g.dense, { layers: bottom }) : undefined
   let z = e
   if (interaction === 'dot')
@@ -74,7 +91,7 @@ function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
     loss:
       loss === 'mse'
         ? mseLoss(g, 'loss', prediction, g.labels)
-        : bceLoss(g, 'loss', logits, g.labels, { threshold, classWeights }),
+        : bceLoss(g, 'loss', logits, g.labels, { threshold, classWeights, saturates: config.lossSaturates }),
   })
 }
 
@@ -82,14 +99,14 @@ function dlrmGraph(config: Required<DLRMConfig>): GraphSpec {
 export class DLRM extends Model {
   static readonly kind = 'dlrm'
   readonly kind = 'dlrm'
-  readonly config: Required<DLRMConfig>
+  readonly config: FullConfig
 
   /** Errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`. */
   constructor(options: DLRMOptions) {
     const config = complete(options)
     super(dlrmGraph(config), { seed: options.seed ?? 1, isa: options.isa })
     this.config = config
-    if (options.random) this.loadState(referenceInit(this.state(), options.random))
+    if (options.random) this.loadState(referenceInit(config, this.state(), options.random, options.torchRandom))
   }
 
   /**
@@ -103,7 +120,7 @@ export class DLRM extends Model {
   }
 }
 
-function complete(options: DLRMOptions): Required<DLRMConfig> {
+function complete(options: DLRMOptions): FullConfig {
   const { dense, tables, embeddingDim } = options
   positiveIntegers('dense', [dense], 0)
   positiveIntegers('tables', tables)
@@ -119,19 +136,24 @@ function complete(options: DLRMOptions): Required<DLRMConfig> {
   if (!(threshold >= 0 && threshold < 1)) {
     throw new DlrmError('ERR_ARGUMENT', `lossThreshold: expected a number in [0, 1), received ${threshold}`)
   }
-  return {
-    dense,
+  const of = {
     tables: [...tables],
     embeddingDim,
+    pooling: options.pooling ?? 'sum',
+    weightedPooling: options.weightedPooling ?? 'fixed',
+  }
+  return {
+    dense,
+    ...of,
+    ...completeCompression(options, of),
     bottom: dense > 0 ? endingIn(options.bottom ?? [], embeddingDim) : [],
     top: endingIn(options.top ?? [], 1),
     interaction: options.interaction ?? 'dot',
     interactionItself: options.interactionItself ?? false,
-    pooling: options.pooling ?? 'sum',
-    weightedPooling: options.weightedPooling ?? 'fixed',
     loss: options.loss ?? 'bce',
     lossWeights: options.lossWeights ?? [1, 1],
     lossThreshold: threshold,
+    lossSaturates: options.lossSaturates ?? false,
     tableNames: options.tableNames ?? tables.map((_, t) => `C${t + 1}`),
   }
 }
@@ -152,13 +174,18 @@ function oneOf(name: string, value: unknown, choices: string[]): void {
 }
 
 /** The reference's initial parameters: drawn table by table, then layer by layer, weight before bias; factors stay 1. */
-function referenceInit(state: Map<string, Tensor>, random: RandomState): Map<string, Tensor> {
+function referenceInit(
+  config: FullConfig,
+  state: Map<string, Tensor>,
+  random: RandomState,
+  torchRandom: RandomState | undefined,
+): Map<string, Tensor> {
+  referenceTables(config, state, random, torchRandom)
   for (const [name, { shape, data }] of state) {
-    if (name.startsWith('v_W_l')) continue
+    if (/^(v_W_l|emb_l)/.test(name)) continue
     const [m, n = 0] = shape as [number, number?]
     const bound = Math.sqrt(1 / m)
-    if (name.startsWith('emb_l')) data.set(random.uniform(-bound, bound, data.length))
-    else if (n > 0) data.set(random.normal(0, Math.sqrt(2 / (m + n)), data.length))
+    if (n > 0) data.set(random.normal(0, Math.sqrt(2 / (m + n)), data.length))
     else data.set(random.normal(0, bound, data.length))
   }
   return state

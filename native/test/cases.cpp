@@ -27,6 +27,8 @@ void bce_loss(std::vector<OpCase>& cases) {
       {"bce_loss", "clamped", {{"threshold", 0.2}}, {matrix(1, -3, 3), classes()}},
       {"bce_loss", "clamped_to_one_value", {{"threshold", 0.7}}, {matrix(1, -3, 3), classes()}},
       {"bce_loss", "weighted", {{"class_weights", weights}, {"threshold", 1e-3}}, {matrix(1, -9, 9), classes()}},
+      {"bce_loss", "saturates", {{"saturates", true}}, {matrix(1, -3, 3), classes()}},
+      {"bce_loss", "saturates_clamped", {{"saturates", true}, {"threshold", 0.2}}, {matrix(1, -3, 3), labels()}},
       {"bce_loss", "example_weights", {{"class_weights", weights}}, {matrix(1, -3, 3), classes(), no_gradient(matrix(1, 0, 5))}},
   };
   for (OpCase& c : more) {

@@ -22,7 +22,6 @@ for (const name of ['reference_losses.json', 'reference_losses_more.json']) {
   }
   const { cases } = JSON.parse(readFileSync(path, 'utf8')) as Cases
   for (const [title, { flags, losses }] of Object.entries(cases)) {
-    if (/--(qr|md)-flag/.test(flags)) continue
     t.test(title, async t => {
       const { code, out, err } = await runCli(['train', ...flags.split(' ').filter(flag => flag !== '')])
       t.equal(code, 0)

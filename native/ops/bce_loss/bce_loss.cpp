@@ -20,7 +20,8 @@ constexpr int64_t kRowsPerChunk = 512;
 
 class BceLoss : public Op {
  public:
-  explicit BceLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit BceLoss(const MakeArgs& args)
+      : saturates_(args.attrs.flag(args.op, "saturates", false)), kernels_(saturates_ ? bce_loss_scalar : kVariants.pick(args.isa)) {
     weighted_ = args.inputs.size() == 3;
     args.expect_inputs(weighted_ ? 3 : 2);
     for (size_t i = 0; i < args.inputs.size(); ++i) args.matrix(i, 1);
@@ -45,7 +46,7 @@ class BceLoss : public Op {
   size_t scratch_bytes(const Run& run) const override { return static_cast<size_t>(chunks(run)) * sizeof(double); }
 
   void forward(const Run& run) const override {
-    const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, weighted_ ? run.in[2].view : View{}, threshold_, {class_weights_[0], class_weights_[1]}};
+    const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, weighted_ ? run.in[2].view : View{}, threshold_, {class_weights_[0], class_weights_[1]}, saturates_};
     auto* sums = static_cast<double*>(run.scratch);
     const int64_t n = chunks(run);
     for_chunks(run.pool, n, kernels_.forward_ns * static_cast<double>(run.batch),
@@ -69,6 +70,7 @@ class BceLoss : public Op {
  private:
   static int64_t chunks(const Run& run) { return (run.batch + kRowsPerChunk - 1) / kRowsPerChunk; }
 
+  const bool saturates_;
   const BceLossKernels& kernels_;
   bool weighted_;
   float threshold_, class_weights_[2] = {1, 1};

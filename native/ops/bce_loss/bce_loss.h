@@ -7,7 +7,9 @@
 //   weights v [B,1] f32 >= 0, of the examples: an optional third input, 1 without it. The mean is over B all the same
 //                   (PyTorch's BCEWithLogitsLoss(weight=v)); it gets no gradient
 // With 0 < threshold < 1 p is first clamped to [threshold, 1 - threshold], as dlrm_s_pytorch.py does: where that changes
-// p the loss is constant and the gradient zero. Unlike PyTorch's BCELoss no logarithm is cut off at -100.
+// p the loss is constant and the gradient zero. Unlike PyTorch's BCELoss no logarithm is cut off at -100, unless `saturates`:
+// then everything is computed from p in float32 as BCELoss does, so that p = 1 may come from x = 17, logarithms are at least
+// -100, and the slope has the factor p (1-p) / max(p (1-p), 1e-12). For runs that must equal the reference's.
 //   out [1,1]
 // Backward: dlogits_b = dout/B v w(y) (p - y), 0 where clamped. Labels get no gradient.
 #pragma once
@@ -21,6 +23,7 @@ struct BceLossForward {
   View weights;  // null: all 1
   float threshold;  // 0: no clamping
   float class_weights[2];
+  bool saturates;  // read by the scalar variant alone
 };
 
 struct BceLossKernels {

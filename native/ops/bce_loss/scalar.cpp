@@ -19,6 +19,11 @@ double forward(const BceLossForward& a, Range range) {
       loss = -y * std::log(clamped) - (1 - y) * std::log1p(-clamped);
       slope = 0;
     }
+    if (a.saturates) {
+      const float q = 1 - p, kept = low > 0 ? std::min(std::max(p, low), high) : p;
+      loss = -y * std::max(std::log(kept), -100.0f) - (1 - y) * std::max(std::log1p(-kept), -100.0f);
+      slope *= p * q / std::max(p * q, 1e-12f);
+    }
     *a.slope.row(b) = weight * slope;
     sum += static_cast<double>(weight) * loss;
   }
