@@ -131,7 +131,7 @@ tap.test('dropout: repeatable, different from step to step, absent from predicti
 })
 
 tap.test('options that make no sense', async t => {
-  const build = (body: (g: Parameters<typeof tower>[0]) => ReturnType<typeof tower>) =>
+  const build = (body: (g: Parameters<typeof ops.tower>[0]) => ReturnType<typeof ops.tower>) =>
     new (defineModel({ kind: 'bad', about: '', options: {}, graph: g => clicks(g, body(g)) }))({ dense: 6, tables: [] })
   const head = { layers: [1], last: 'none' } as const
   t.throws(() => build(g => ops.mlp(g, 'm', ops.dropout(g, 'd', g.dense, { rate: 1 }), head)), { code: 'ERR_ARGUMENT' })
