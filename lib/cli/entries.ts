@@ -6,6 +6,7 @@ import type { Loadable } from '../models/storage.js'
 import { commandLine, parseFlags } from './command_line.js'
 import { compareFlags, dlrmFlags, entryFlags, type Flag } from './flags.js'
 import { findModel, optionKeys, takesOption } from './models.js'
+import { defined } from './open_data.js'
 import { keyOf, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
 import { expandData } from './short_data.js'
 import { UsageError } from './usage.js'
@@ -35,9 +36,9 @@ const ALL = '*'
 
 /** What to compare, in order, and the flags that all share (for the data). Errors: UsageError naming entry and flag; `ERR_IO`. */
 export async function readEntries(flags: CompareFlags): Promise<{ entries: Entry[]; shared: TrainFlags }> {
-  const { models, settings, seeds: _, html: __, json: ___, ...line } = flags
+  const { models, settings, seeds: _, html: __, json: ___, data, ...line } = flags
   const file = settings === undefined ? new Map<string, Values>() : await readSettings(settings)
-  const given: TrainFlags & Values = await expandData({ ...file.get(ALL), ...line })
+  const given: TrainFlags & Values = await expandData({ ...file.get(ALL), ...defined({ data }), ...line })
   const shared = { ...given, dataGeneration: given.dataGeneration ?? 'synthetic' }
   const chosen = models ?? [...file.keys()].filter(name => name !== ALL)
   if (chosen.length === 0) throw new UsageError('--models: is needed, or --settings with entries')

@@ -209,6 +209,13 @@ const training: Flag[] = [
   flag('--lr-decay-start-step <n>', integer(0), 'step at which quadratic decay begins (default 0)'),
   flag('--lr-num-decay-steps <n>', integer(0), 'steps of the decay; 0: none (default 0)'),
   flag(
+    '--prune <share>',
+    number(0, 1),
+    'DeepLight: share of the weights of tables, MLPs and pairs that become zero while training (default 0)',
+  ),
+  flag('--prune-warmup-epochs <n>', integer(0), 'epochs before the first weights are pruned (default 0)'),
+  flag('--prune-span <n>', number(1e-9), 'steps in which what is missing to the share shrinks by 1 % (default 100)'),
+  flag(
     '--test-freq <n>',
     integer(-1),
     'validate each n steps of an epoch (default -1: at the end of an epoch; random: never)',

@@ -82,6 +82,9 @@ export interface TrainFlags {
   lrNumWarmupSteps?: number
   lrDecayStartStep?: number
   lrNumDecaySteps?: number
+  prune?: number
+  pruneWarmupEpochs?: number
+  pruneSpan?: number
   testFreq?: number
   earlyStopping?: number
   metric?: 'auc' | 'logloss' | 'rmse'
@@ -236,6 +239,10 @@ function checkPairs(flags: TrainFlags): void {
   clash(
     flags.metric !== undefined && flags.earlyStopping === undefined && !plateau,
     '--metric: only with --early-stopping or --lr-plateau-...',
+  )
+  clash(
+    flags.prune === undefined && (flags.pruneWarmupEpochs ?? flags.pruneSpan) !== undefined,
+    '--prune-warmup-epochs and --prune-span: only with --prune',
   )
   clash(flags.resume && flags.checkpointDir === undefined, '--resume: needs --checkpoint-dir')
   clash(

@@ -42,6 +42,11 @@ function plateau(s: TrainSettings): FitOptions['reduceLrOnPlateau'] {
   return Object.keys(given).length > 0 ? { ...given, ...defined({ metric }) } : undefined
 }
 
+/** --prune; `--prune=0` is off. */
+function pruning({ prune: target, pruneWarmupEpochs: warmupEpochs, pruneSpan: span }: TrainSettings) {
+  return target ? { target, ...defined({ warmupEpochs, span }) } : undefined
+}
+
 /** The options that the flags decide, with a new optimizer. */
 export async function fitOptions(s: TrainSettings, model: Model): Promise<FitOptions> {
   const { earlyStopping: patience, metric } = s
@@ -54,7 +59,7 @@ export async function fitOptions(s: TrainSettings, model: Model): Promise<FitOpt
     seed: s.seed,
     validBatchSize: s.testMiniBatchSize,
     ...(patience === undefined ? {} : { earlyStopping: { patience, ...defined({ metric }) } }),
-    ...defined({ clipNorm: s.clipNorm, reduceLrOnPlateau: plateau(s) }),
+    ...defined({ clipNorm: s.clipNorm, reduceLrOnPlateau: plateau(s), pruning: pruning(s) }),
   }
 }
 

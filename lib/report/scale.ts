@@ -72,7 +72,7 @@ export function logarithmic(range: Range, places: Range, factor = 5): Scale {
 
 /** 1, 2, 5, 10 ... in the range, or fewer per decade if those are too many. */
 function decades(low: number, high: number): number[] {
-  for (const factors of [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
+  for (const factors of [[1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1, 3], [1]]) {
     const values: number[] = []
     for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
       for (const factor of factors) values.push(Number((factor * 10 ** power).toPrecision(2)))

@@ -18,6 +18,7 @@ t.test('help names commands, flags, units and defaults', async t => {
     train: flags.trainFlags,
     eval: flags.evalFlags,
     predict: flags.predictFlags,
+    compare: flags.compareFlags,
     info: flags.infoFlags,
     demo: flags.demoFlags,
   }
@@ -56,6 +57,7 @@ t.test('flags that are wrong, contradict each other or do not fit end with exit 
     ['train --weight-decay=.9 --optimizer=rwsadagrad', /--weight-decay: not with/],
     ['train --loss-weights=1-2', /--loss-weights: only with/],
     ['train --loss-threshold=1', /below 1/],
+    ['train --prune-span=5', /only with --prune/],
     ['train --resume', /--resume: needs --checkpoint-dir/],
     ['train --checkpoint-every=5', /needs --checkpoint-dir/],
     ['train --rand-data-max=5', /only with --rand-data-dist=gaussian/],

@@ -124,6 +124,12 @@ t.test('--data guesses the format, for train too', async t => {
   t.equal(fromCsv.code, 0, fromCsv.err)
   t.ok(objects(fromCsv.out).at(-1)!.auc! > 0.99)
 
+  const { entries } = await readEntries({ models: ['dlrm'], data: csv })
+  t.equal(
+    entries[0]!.command,
+    `dlrm train --model=dlrm --data-generation=dataset --data-set=csv --raw-data-file=${csv}`,
+  )
+
   const jsonl = join(t.testdirName, 'rows.jsonl')
   writeFileSync(jsonl, '{"label": 1}\n')
   for (const [line, expected] of [
