@@ -14,6 +14,7 @@ import { RowWiseAdagrad } from '../../lib/optim/rowwise_adagrad.js'
 import { WarmupPolyDecay } from '../../lib/optim/schedule.js'
 import { evaluate } from '../../lib/train/evaluate.js'
 import type { FitOptions, Progress } from '../../lib/train/fit.js'
+import { Plateau, type PlateauOptions } from '../../lib/train/plateau.js'
 
 const dir = t.testdir()
 const file = `${dir}/clicks.txt`
@@ -83,7 +84,14 @@ t.test('early stopping goes back to the best parameters', async t => {
   })
 })
 
-const OPTIONS: Omit<FitOptions, 'optimizer'> = { batchSize: 64, epochs: 2, validEvery: 25, seed: 4 }
+const OPTIONS: Omit<FitOptions, 'optimizer'> = {
+  batchSize: 64,
+  epochs: 2,
+  validEvery: 7,
+  seed: 4,
+  clipNorm: 0.5,
+  reduceLrOnPlateau: { metric: 'logloss', factor: 0.5, minLr: 1e-4 },
+}
 const optimizer = () =>
   new ParameterGroups({
     tables: new RowWiseAdagrad({ lr: 0.02 }),
@@ -96,7 +104,12 @@ const optimizer = () =>
 t.test('a run stopped anywhere and resumed equals one never stopped, bit for bit', async t => {
   const straight = await withData(async data => {
     const dlrm = model(data)
-    const result = await dlrm.fit(data, { ...OPTIONS, optimizer: optimizer() })
+    let scale = 1
+    const onProgress = ({ rateScale }: Progress) => {
+      scale = rateScale
+    }
+    const result = await dlrm.fit(data, { ...OPTIONS, optimizer: optimizer(), onProgress })
+    t.ok(scale < 1, `a plateau was met: ${scale}`)
     return { state: dlrm.state(), history: result.history }
   })
   for (const stopAt of [5, 26, 86]) {
@@ -131,7 +144,27 @@ t.test('a run stopped anywhere and resumed equals one never stopped, bit for bit
       code: 'ERR_ARGUMENT',
       message: /optimizer/,
     })
+    const reduceLrOnPlateau = { ...OPTIONS.reduceLrOnPlateau, factor: 0.1 }
+    for (const change of [{ clipNorm: 0 }, { reduceLrOnPlateau }, { reduceLrOnPlateau: undefined }]) {
+      const message = new RegExp(Object.keys(change)[0]!)
+      await t.rejects(model(data).fit(data, { ...options, ...change }), { code: 'ERR_ARGUMENT', message })
+    }
   })
+})
+
+t.test('a plateau lowers the rates after each so many validations without a better metric', async t => {
+  const scales = (options: PlateauOptions, ...values: number[]) => {
+    const plateau = new Plateau(options)
+    return values.map(value => {
+      plateau.judge(value)
+      return plateau.state.scale
+    })
+  }
+  t.strictSame(scales({ metric: 'auc' }, 0.7, 0.8, 0.8, 0.81, 0.5), [1, 1, 0.1, 0.1, 0.1 * 0.1])
+  t.strictSame(scales({ metric: 'rmse', factor: 0.5, patience: 2 }, 2, 3, 1, 1, 1, 1, 0.9), [1, 1, 1, 1, 0.5, 0.5, 0.5])
+  for (const bad of [{ factor: 0 }, { factor: 1 }, { patience: 0 }, { patience: 1.5 }, { minLr: -1 }, { minLr: NaN }]) {
+    t.throws(() => new Plateau(bad), { code: 'ERR_ARGUMENT', message: new RegExp(Object.keys(bad)[0]!) })
+  }
 })
 
 t.test('kill -9 at any moment costs at most the steps since the last checkpoint', async t => {
@@ -173,6 +206,9 @@ t.test('a data set that does not fit, wrong options, a file that vanishes', asyn
       [{ validEvery: -1 }, /validEvery/],
       [{ optimizer: {} }, /optimizer/],
       [{ resume: true }, /resume/],
+      [{ clipNorm: -1 }, /clipNorm/],
+      [{ earlyStopping: { metric: 'mse' as never, patience: 1 } }, /earlyStopping.metric/],
+      [{ reduceLrOnPlateau: { factor: 2 } }, /reduceLrOnPlateau.factor/],
       [{ checkpoint: { dir, every: 0 } }, /every/],
     ] as const) {
       const options = { ...{ batchSize: 8, optimizer }, ...change } as FitOptions
