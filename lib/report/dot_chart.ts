@@ -49,7 +49,7 @@ function dotRow(
 ): string {
   const c = colour(index).split(' ')[0]
   const points = values.map(value => `<circle class="point ${c}" cx="${at(x(value))}" cy="${y}" r="4.5"/>`)
-  const mean = spread ? `<path class="mean ${c}" d="M${at(x(spread.mean))} ${y - 9}v18"/>` : ''
+  const mean = spread && values.length > 1 ? `<path class="mean ${c}" d="M${at(x(spread.mean))} ${y - 9}v18"/>` : ''
   const target =
     entrant.target === undefined
       ? ''

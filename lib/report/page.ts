@@ -67,7 +67,7 @@ function charts(entrants: readonly Entrant[], split: string): string {
     seeds > 1 ? 'each point is a seed, the stroke their mean' : '',
     done.some(({ target }) => target !== undefined) ? 'the dashed stroke is what it should reach' : '',
   ].filter(Boolean)
-  return `<h2>Quality by seed</h2>
+  return `<h2>${seeds > 1 ? 'Quality by seed' : 'Quality'}</h2>
 <figure class="wide"><figcaption><b>${escaped(name)}</b> <span>${how.join('; ')}</span></figcaption>
 ${dotChart(name, rows, isAuc ? 'auc' : 'error')}
 </figure>
