@@ -53,6 +53,7 @@ WIDE = (
     "--arch-sparse-feature-size=16 --arch-embedding-size=1000-10-333-4000-77 --arch-mlp-bot=13-64-32-16"
     " --arch-mlp-top=64-32-1 --num-indices-per-lookup=8 --mini-batch-size=100"
 )
+TABLES = "--arch-embedding-size=40-900-300-6 --mini-batch-size=6 --data-size=36 --learning-rate=0.1"
 CASES = {
     "odd-dot": f"--numpy-rand-seed=1 {ODD} {BCE} --mini-batch-size=13 --data-size=60 --learning-rate=0.3 --num-indices-per-lookup=6",
     "odd-cat": f"--numpy-rand-seed=7 {ODD} {BCE} --arch-interaction-op=cat --mini-batch-size=7 --data-size=50 --learning-rate=0.5",
@@ -81,6 +82,8 @@ CASES = {
     "gaussian-mean": "--numpy-rand-seed=7 --arch-sparse-feature-size=4 --arch-embedding-size=12-9-20 --arch-mlp-bot=5-8-4 --arch-mlp-top=7-1"
     " --rand-data-dist=gaussian --rand-data-min=1 --rand-data-max=8 --rand-data-mu=2.5 --rand-data-sigma=1.5 --num-indices-per-lookup=5"
     " --num-indices-per-lookup-fixed=True --mini-batch-size=10 --data-size=48 --learning-rate=0.3",
+    "md-narrow": f"{TABLES} {BCE} --arch-mlp-bot=4-9-8 --arch-sparse-feature-size=8 --md-flag --md-threshold=5 --md-temperature=0.8",
+    "qr-concat": f"{TABLES} {BCE} --arch-mlp-bot=4-9-6 --arch-sparse-feature-size=3 --qr-flag --qr-operation=concat --qr-threshold=5",
     "two-epochs": f"--numpy-rand-seed=1 {ODD} {BCE} --nepochs=2 --mini-batch-size=16 --data-size=70 --learning-rate=0.2",
     "averaged": f"--numpy-rand-seed=2024 {ODD} {BCE} --print-freq=3 --mini-batch-size=16 --data-size=120 --learning-rate=0.2",
     "wide": f"--numpy-rand-seed=7 {WIDE} {BCE} --num-batches=12 --learning-rate=0.1",
