@@ -69,8 +69,8 @@ TEST(compress_keeps_what_is_not_zero) {
     if (i % 5) weight[i] = 0;
   const View view = view_of(weight, 50);
   expect(few_nonzero(view, 130) && !few_nonzero(view, 129), "130 of 650");
-  expect(compress(view, 0, memory.data(), 650), "fits");
-  const MlpSparse a = compressed(50, 13, 0, memory.data());
+  expect(compress(view, memory.data(), 650), "fits");
+  const MlpSparse a = compressed(50, 13, memory.data());
   std::vector<float> found(weight.size());
   for (int64_t g = 0; g < a.groups; ++g)
     for (int64_t s = a.group_starts[g] * 4; s < a.group_starts[g + 1] * 4; ++s)
@@ -78,37 +78,36 @@ TEST(compress_keeps_what_is_not_zero) {
   expect(found == weight, "other weights");
 }
 
-TEST(compress_gives_every_lane_its_weights_in_order) {
-  for (const int64_t lanes : {8, 16}) {
-    std::vector<float> weight = random(45 * 60, 4), memory(45 * 60);
-    for (size_t i = 0; i < weight.size(); ++i)
-      if (i % 7) weight[i] = 0;
-    expect(compress(view_of(weight, 60), lanes, memory.data(), 2700), "fits");
-    const MlpSparse a = compressed(60, 45, lanes, memory.data());
-    std::vector<float> found(weight.size());
-    std::vector<int64_t> last(45, -1);
-    for (int64_t b = 0; b < a.bundles; ++b)
-      for (int64_t s = a.bundle_starts[b] * 4; s < a.bundle_starts[b + 1] * 4; ++s)
-        for (int64_t l = 0; l < lanes; ++l) {
-          const float w = a.bundle_weights[s * lanes + l];
-          if (w == 0) continue;
-          const int64_t n = a.bundle_outputs[b * 4 * lanes + s % 4 * lanes + l], k = a.windows[s] + a.bundle_picks[s * lanes + l];
-          expect(k > last[static_cast<size_t>(n)], "output %d out of order", static_cast<int>(n));
-          last[static_cast<size_t>(n)] = k;
-          found[static_cast<size_t>(n * 60 + k)] = w;
-        }
-    expect(found == weight, "%d lanes: other weights", static_cast<int>(lanes));
+TEST(compress_lists_the_outputs_of_every_input) {
+  std::vector<float> weight = random(45 * 60, 4), memory(45 * 60);
+  for (size_t i = 0; i < weight.size(); ++i)
+    if (i % 7 || i % 60 == 14) weight[i] = 0;
+  expect(compress(view_of(weight, 60), memory.data(), 2700), "fits");
+  const MlpSparse a = compressed(60, 45, memory.data());
+  expect(a.has_columns, "columns");
+  std::vector<float> found(weight.size());
+  for (int64_t k = 0; k < 60; ++k) {
+    const int32_t begin = a.column_starts[k], end = a.column_starts[k + 1];
+    expect(begin % MlpSparse::kTogether == 0 && (k != 14 || begin == end), "column %d", static_cast<int>(k));
+    for (int32_t i = begin; i < end; ++i) {
+      const int64_t n = a.column_outputs[i];
+      expect(n < 45 ? a.column_weights[i] != 0 : n < 45 + MlpSparse::kTogether && a.column_weights[i] == 0, "entry %d", i);
+      if (n < 45) found[static_cast<size_t>(n * 60 + k)] += a.column_weights[i];
+    }
   }
+  expect(found == weight, "other weights");
+  std::vector<float> few(7 * 60);
+  expect(compress(view_of(few, 60), memory.data(), 420) && !compressed(60, 7, memory.data()).has_columns, "few outputs");
 }
 
 TEST(compress_refuses) {
   std::vector<float> weight(40 * 40), memory(1600);
-  expect(compress(view_of(weight, 40), 8, memory.data(), 1600), "all zero");
-  expect(!compress(view_of(weight, 40), 8, memory.data(), 90), "no room");
+  expect(compress(view_of(weight, 40), memory.data(), 1600), "all zero");
+  expect(!compress(view_of(weight, 40), memory.data(), 90), "no room");
   weight[7] = std::numeric_limits<float>::infinity();
-  expect(!compress(view_of(weight, 40), 8, memory.data(), 1600), "infinite weight");
+  expect(!compress(view_of(weight, 40), memory.data(), 1600), "infinite weight");
   std::vector<float> wide(70000);
-  expect(!compress(view_of(wide, 70000), 8, wide.data(), 70000), "too wide");
+  expect(!compress(view_of(wide, 70000), wide.data(), 70000), "too wide");
 }
 
 }  // namespace

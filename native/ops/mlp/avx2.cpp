@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/mlp/mlp.h"
 
 #if defined(__x86_64__)
@@ -11,7 +13,6 @@ namespace {
 #include "base/simd_avx2.h"
 #include "base/simd_math.inl"
 #include "ops/mlp/kernel.inl"
-#define DLRM_SPARSE_LANES 8
 #include "ops/mlp/sparse.inl"
 }  // namespace
 }  // namespace dlrm::avx2
@@ -21,7 +22,7 @@ namespace dlrm {
 const MlpKernels mlp_avx2 = {
     avx2::P, avx2::pack_transposed, avx2::pack, avx2::load_rows, avx2::output_gradient,
     avx2::product, avx2::weight_gradient,
-    {avx2::W, avx2::load_panel, avx2::store_panel, avx2::sparse_panel, avx2::sparse_example},
+    {avx2::load_panel, avx2::store_panel, avx2::sparse_panel, avx2::sparse_example},
 };
 }
 #endif

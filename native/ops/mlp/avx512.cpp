@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/mlp/mlp.h"
 
 #if defined(__x86_64__)
@@ -11,7 +13,6 @@ namespace {
 #include "base/simd_avx512.h"
 #include "base/simd_math.inl"
 #include "ops/mlp/kernel.inl"
-#define DLRM_SPARSE_LANES 16
 #include "ops/mlp/sparse.inl"
 }  // namespace
 }  // namespace dlrm::avx512
@@ -21,7 +22,7 @@ namespace dlrm {
 const MlpKernels mlp_avx512 = {
     avx512::P, avx512::pack_transposed, avx512::pack, avx512::load_rows, avx512::output_gradient,
     avx512::product, avx512::weight_gradient,
-    {avx512::W, avx512::load_panel, avx512::store_panel, avx512::sparse_panel, avx512::sparse_example},
+    {avx512::load_panel, avx512::store_panel, avx512::sparse_panel, avx512::sparse_example},
 };
 }
 #endif

@@ -254,7 +254,7 @@ class Mlp : public Op {
     const int64_t outputs = l && is_sparse(run, l - 1) ? pad(layer.outputs) : layer.outputs;
     const auto limit = static_cast<int64_t>(kSparseDensity * static_cast<double>(outputs * layer.inputs));
     const View& weight = run.params[weight_of(l)];
-    return few_nonzero(weight, limit) && compress(weight, kernels_.sparse.lanes, run.packed + layer.packed, pad(layer.outputs) * layer.inputs);
+    return few_nonzero(weight, limit) && compress(weight, run.packed + layer.packed, pad(layer.outputs) * layer.inputs);
   }
 
   // Two panels for each thread at work, so for each block, and one if there are no threads.
@@ -291,7 +291,7 @@ class Mlp : public Op {
       for (int64_t c = 0; c < x.cols; c += kernels_.strip)
         std::copy_n(x.data + c / kernels_.strip * x.strip, std::min(kernels_.strip, x.cols - c), in + c);
     for (size_t l = begin; l < end; ++l, std::swap(in, out)) {
-      MlpSparse a = compressed(layers_[l].inputs, layers_[l].outputs, kernels.lanes, run.packed + layers_[l].packed);
+      MlpSparse a = compressed(layers_[l].inputs, layers_[l].outputs, run.packed + layers_[l].packed);
       a.bias = run.packed + layers_[l].packed_bias;
       a.activation = layers_[l].activation;
       if (alone)

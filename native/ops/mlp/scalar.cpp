@@ -98,7 +98,7 @@ void sparse_example(const MlpSparse& a, const float* in, float* out) {
 
 const MlpKernels mlp_scalar = {
     P, pack_transposed, pack, load_rows, output_gradient, product, weight_gradient,
-    {0, load_panel, store_panel, sparse_panel, sparse_example},
+    {load_panel, store_panel, sparse_panel, sparse_example},
 };
 
 }  // namespace dlrm

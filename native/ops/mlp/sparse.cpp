@@ -11,23 +11,20 @@ constexpr int64_t kGroup = MlpSparse::kGroup, kTogether = MlpSparse::kTogether, 
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t groups_of(int64_t outputs) { return ceil_div(outputs, kGroup); }
-// Fewer outputs would leave most lanes of a bundle empty.
-int64_t bundles_of(int64_t outputs, int64_t lanes) { return lanes && outputs >= 2 * lanes ? ceil_div(outputs, kTogether * lanes) : 0; }
+bool has_columns(int64_t outputs) { return outputs >= MlpSparse::kFewOutputs; }
 
 // Where the arrays of a MlpSparse begin, in words of 4 bytes; those of fixed length come first.
 struct Layout {
-  int64_t group_outputs, bundle_starts, bundle_outputs, group_weights, bundle_weights, bundle_picks, group_inputs, windows, end;
-  Layout(int64_t outputs, int64_t lanes, int64_t steps, int64_t bundle_steps) {
-    const int64_t groups = groups_of(outputs), bundles = bundles_of(outputs, lanes);
+  int64_t group_outputs, column_starts, group_weights, column_weights, group_inputs, column_outputs, end;
+  Layout(int64_t inputs, int64_t outputs, int64_t steps, int64_t entries) {
+    const int64_t groups = groups_of(outputs);
     group_outputs = groups + 1;
-    bundle_starts = group_outputs + groups * kGroup;
-    bundle_outputs = bundle_starts + bundles + 1;
-    group_weights = bundle_outputs + bundles * kTogether * lanes;
-    bundle_weights = group_weights + steps * kGroup;
-    bundle_picks = bundle_weights + bundle_steps * kTogether * lanes;
-    group_inputs = bundle_picks + bundle_steps * kTogether * lanes / 4;
-    windows = group_inputs + steps * kGroup / 2;
-    end = windows + bundle_steps * kTogether / 2;
+    column_starts = group_outputs + groups * kGroup;
+    group_weights = column_starts + (has_columns(outputs) ? inputs + 1 : 0);
+    column_weights = group_weights + steps * kGroup;
+    group_inputs = column_weights + entries;
+    column_outputs = group_inputs + steps * kGroup / 2;
+    end = column_outputs + entries / 2;
   }
 };
 
@@ -70,23 +67,7 @@ struct Lists {
   }
 };
 
-// Steps of `lanes` outputs from place `slot` on; take(step, window, lane, input) for each weight.
-template <class F>
-int64_t walk(const Lists& lists, int64_t slot, int64_t lanes, F&& take) {
-  size_t next[MlpSparse::kMostLanes] = {};
-  for (int64_t step = 0;; ++step) {
-    int64_t window = INT64_MAX;
-    for (int64_t l = 0; l < lanes; ++l)
-      if (const auto& inputs = lists.of(slot + l); next[l] < inputs.size()) window = std::min<int64_t>(window, inputs[next[l]]);
-    if (window == INT64_MAX) return step;
-    for (int64_t l = 0; l < lanes; ++l) {
-      const auto& inputs = lists.of(slot + l);
-      if (next[l] < inputs.size() && inputs[next[l]] < window + lanes) take(step, window, l, inputs[next[l]++]);
-    }
-  }
-}
-
-// Each array starts with its zeros: places without a weight.
+// The arrays start with their zeros: places without a weight.
 void fill_groups(const View& weight, const Lists& lists, const int32_t* starts, float* weights, uint16_t* inputs) {
   const int64_t groups = groups_of(weight.rows);
   std::fill_n(weights, starts[groups] * kGroup, 0.0f);
@@ -101,19 +82,24 @@ void fill_groups(const View& weight, const Lists& lists, const int32_t* starts, 
   }
 }
 
-void fill_bundles(const View& weight, const Lists& lists, int64_t lanes, const MlpSparse& a, float* weights, uint8_t* picks,
-                  uint16_t* windows) {
-  const int64_t steps = a.bundle_starts[a.bundles], bundle = kTogether * lanes;
-  std::fill_n(weights, steps * bundle, 0.0f);
-  std::fill_n(picks, steps * bundle, uint8_t{0});
-  std::fill_n(windows, steps * kTogether, uint16_t{0});
-  for (int64_t i = 0; i < a.bundles * kTogether; ++i)
-    walk(lists, i * lanes, lanes, [&](int64_t step, int64_t window, int64_t lane, int64_t input) {
-      const int64_t to = (a.bundle_starts[i / kTogether] + step) * kTogether + i % kTogether;
-      weights[to * lanes + lane] = weight.row(lists.output(i * lanes + lane))[input];
-      picks[to * lanes + lane] = static_cast<uint8_t>(input - window);
-      windows[to] = static_cast<uint16_t>(window);
-    });
+// Of every input, how many outputs weigh it.
+std::vector<int32_t> column_counts(const Lists& lists, int64_t columns) {
+  std::vector<int32_t> counts(static_cast<size_t>(columns));
+  for (const auto& inputs : lists.inputs)
+    for (const uint16_t k : inputs) ++counts[k];
+  return counts;
+}
+
+void fill_columns(const View& weight, const Lists& lists, const int32_t* starts, float* weights, uint16_t* outputs) {
+  const int64_t entries = starts[weight.cols];
+  std::fill_n(weights, entries, 0.0f);
+  for (int64_t i = 0; i < entries; ++i) outputs[i] = static_cast<uint16_t>(weight.rows + i % kTogether);
+  std::vector<int32_t> next(starts, starts + weight.cols);
+  for (int64_t n = 0; n < weight.rows; ++n)
+    for (const uint16_t k : lists.inputs[static_cast<size_t>(n)]) {
+      weights[next[k]] = weight.row(n)[k];
+      outputs[next[k]++] = static_cast<uint16_t>(n);
+    }
 }
 
 }  // namespace
@@ -129,49 +115,45 @@ bool few_nonzero(const View& weight, int64_t limit) {
   return count <= limit;
 }
 
-bool compress(const View& weight, int64_t lanes, float* memory, int64_t capacity) {
-  const int64_t inputs = weight.cols, outputs = weight.rows, groups = groups_of(outputs), bundles = bundles_of(outputs, lanes);
-  if (inputs > kWidest || outputs > kWidest || Layout(outputs, lanes, 0, 0).end > capacity) return false;
+bool compress(const View& weight, float* memory, int64_t capacity) {
+  const int64_t inputs = weight.cols, outputs = weight.rows, groups = groups_of(outputs);
+  const Layout fixed(inputs, outputs, 0, 0);
+  if (inputs > kWidest || outputs > kWidest || fixed.end > capacity) return false;
   const Lists lists(weight);
   if (!lists.finite) return false;  // times an input of 0 it would not be 0
-  const Layout fixed(outputs, lanes, 0, 0);
-  auto* group_starts = at<int32_t>(memory, 0);
-  group_starts[0] = 0;
+  auto *group_starts = at<int32_t>(memory, 0), *column_starts = at<int32_t>(memory, fixed.column_starts);
+  group_starts[0] = column_starts[0] = 0;
   for (int64_t g = 0; g < groups; ++g) group_starts[g + 1] = group_starts[g] + static_cast<int32_t>(lists.of(g * kGroup).size());
-  auto* bundle_starts = at<int32_t>(memory, fixed.bundle_starts);
-  bundle_starts[0] = 0;
-  for (int64_t b = 0; b < bundles; ++b) {
-    int64_t longest = 0;
-    for (int64_t i = b * kTogether; i < (b + 1) * kTogether; ++i)
-      longest = std::max(longest, walk(lists, i * lanes, lanes, [](int64_t, int64_t, int64_t, int64_t) {}));
-    bundle_starts[b + 1] = bundle_starts[b] + static_cast<int32_t>(longest);
-  }
-  const Layout layout(outputs, lanes, group_starts[groups], bundle_starts[bundles]);
+  int64_t entries = 0;
+  if (has_columns(outputs))
+    for (const int32_t count : column_counts(lists, inputs)) {
+      entries += ceil_div(count, kTogether) * kTogether;
+      *++column_starts = static_cast<int32_t>(entries);
+    }
+  const Layout layout(inputs, outputs, group_starts[groups], entries);
   if (layout.end > capacity) return false;
   for (int64_t i = 0; i < groups * kGroup; ++i) at<int32_t>(memory, layout.group_outputs)[i] = lists.output(i);
-  for (int64_t i = 0; i < bundles * kTogether * lanes; ++i) at<int32_t>(memory, layout.bundle_outputs)[i] = lists.output(i);
   fill_groups(weight, lists, group_starts, memory + layout.group_weights, at<uint16_t>(memory, layout.group_inputs));
-  fill_bundles(weight, lists, lanes, compressed(inputs, outputs, lanes, memory), memory + layout.bundle_weights,
-               at<uint8_t>(memory, layout.bundle_picks), at<uint16_t>(memory, layout.windows));
+  if (has_columns(outputs))
+    fill_columns(weight, lists, at<int32_t>(memory, fixed.column_starts), memory + layout.column_weights,
+                 at<uint16_t>(memory, layout.column_outputs));
   return true;
 }
 
-MlpSparse compressed(int64_t inputs, int64_t outputs, int64_t lanes, const float* memory) {
+MlpSparse compressed(int64_t inputs, int64_t outputs, const float* memory) {
   MlpSparse a{};
   a.inputs = inputs;
   a.outputs = outputs;
   a.groups = groups_of(outputs);
-  a.bundles = bundles_of(outputs, lanes);
+  a.has_columns = has_columns(outputs);
   a.group_starts = at<int32_t>(memory, 0);
-  a.bundle_starts = at<int32_t>(memory, Layout(outputs, lanes, 0, 0).bundle_starts);
-  const Layout layout(outputs, lanes, a.group_starts[a.groups], a.bundle_starts[a.bundles]);
+  a.column_starts = at<int32_t>(memory, Layout(inputs, outputs, 0, 0).column_starts);
+  const Layout layout(inputs, outputs, a.group_starts[a.groups], a.has_columns ? a.column_starts[inputs] : 0);
   a.group_outputs = at<int32_t>(memory, layout.group_outputs);
   a.group_weights = memory + layout.group_weights;
   a.group_inputs = at<uint16_t>(memory, layout.group_inputs);
-  a.bundle_outputs = at<int32_t>(memory, layout.bundle_outputs);
-  a.bundle_weights = memory + layout.bundle_weights;
-  a.bundle_picks = at<uint8_t>(memory, layout.bundle_picks);
-  a.windows = at<uint16_t>(memory, layout.windows);
+  a.column_weights = memory + layout.column_weights;
+  a.column_outputs = at<uint16_t>(memory, layout.column_outputs);
   return a;
 }
 

@@ -107,39 +107,46 @@ DLRM_INLINE void sparse_groups(const MlpSparse& a, const float* in, float* out, 
   }
 }
 
-// The inputs of a window that the lanes pick.
-DLRM_INLINE Vec picked(const float* window, const uint8_t* picks) {
-#if DLRM_SPARSE_LANES == 16
-  return {_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(picks))), load(window).v)};
-#else
-  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(picks)));
-  return {_mm256_permutevar8x32_ps(load(window).v, lanes)};
-#endif
+// out[n] += w x for the entries of one column. Four at a time and from registers: entry by entry through memory, x86 takes
+// twice as long.
+DLRM_INLINE void add_column(const float* weight, const uint16_t* output, int32_t entries, float x, float* out) {
+  const __m128 input = _mm_set1_ps(x);
+  for (; entries > 0; entries -= MlpSparse::kTogether, weight += MlpSparse::kTogether, output += MlpSparse::kTogether) {
+    float *to0 = out + output[0], *to1 = out + output[1], *to2 = out + output[2], *to3 = out + output[3];
+    const __m128 a = _mm_insert_ps(_mm_load_ss(to0), _mm_load_ss(to1), 0x10);
+    const __m128 b = _mm_insert_ps(_mm_load_ss(to2), _mm_load_ss(to3), 0x10);
+    const __m128 sums = _mm_fmadd_ps(_mm_loadu_ps(weight), input, _mm_movelh_ps(a, b));
+    _mm_store_ss(to0, sums);
+    _mm_store_ss(to1, _mm_movehdup_ps(sums));
+    _mm_store_ss(to2, _mm_movehl_ps(sums, sums));
+    _mm_store_ss(to3, _mm_shuffle_ps(sums, sums, 3));
+  }
 }
 
-void sparse_bundle(const MlpSparse& a, const float* in, float* out, int64_t b) {
-  constexpr int T = MlpSparse::kTogether;
-  const int32_t* outputs = a.bundle_outputs + b * T * W;
-  alignas(64) float values[T * W];
-  for (int i = 0; i < T * W; ++i) values[i] = outputs[i] < a.outputs ? a.bias[outputs[i]] : 0;
-  Vec sums[T];
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sums[t] = load(values + t * W);
-  const int64_t first = a.bundle_starts[b];
-  const float* weight = a.bundle_weights + first * T * W;
-  const uint8_t* picks = a.bundle_picks + first * T * W;
-  const uint16_t* window = a.windows + first * T;
-  for (int64_t s = a.bundle_starts[b + 1] - first; s > 0; --s, weight += T * W, picks += T * W, window += T)
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) sums[t] = fma(load(weight + t * W), picked(in + window[t], picks + t * W), sums[t]);
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) store(values + t * W, sums[t]);
-  for (int i = 0; i < T * W; ++i) out[outputs[i]] = values[i];
+// The inputs that are not 0 are listed first, so that no branch has to guess which they are.
+void sparse_columns(const MlpSparse& a, const float* in, float* out) {
+  constexpr int64_t kBlock = 256;
+  uint16_t active[kBlock];
+  std::copy_n(a.bias, a.outputs, out);
+  std::fill_n(out + a.outputs, MlpSparse::kTogether, 0.0f);
+  for (int64_t first = 0; first < a.inputs; first += kBlock) {
+    const float* x = in + first;
+    const int64_t inputs = least(kBlock, a.inputs - first);
+    int64_t count = 0;
+    for (int64_t k = 0; k < inputs; ++k) {
+      active[count] = static_cast<uint16_t>(k);
+      count += x[k] != 0;
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t* start = a.column_starts + first + active[i];
+      add_column(a.column_weights + start[0], a.column_outputs + start[0], start[1] - start[0], x[active[i]], out);
+    }
+  }
 }
 
 void sparse_example(const MlpSparse& a, const float* in, float* out) {
-  for (int64_t b = 0; b < a.bundles; ++b) sparse_bundle(a, in, out, b);
-  int64_t g = a.bundles ? a.groups : 0;
+  int64_t g = a.has_columns ? a.groups : 0;
+  if (a.has_columns) sparse_columns(a, in, out);
   for (; g + 1 < a.groups; g += 2) sparse_groups<2>(a, in, out, g);
   if (g < a.groups) sparse_groups<1>(a, in, out, g);
   const Tile y{out, 0, P};
