@@ -1,5 +1,5 @@
 import { modelFlags, modelList } from './models.js'
-import { bool, character, integer, integers, json, names, number, oneOf, text, twoNumbers } from './parse.js'
+import { bool, character, integer, integers, json, names, number, oneOf, shares, text, twoNumbers } from './parse.js'
 
 /** What a run's data is; some flags are for some of these only. */
 export type Mode = 'random' | 'trace' | 'synthetic' | 'kaggle' | 'csv'
@@ -210,10 +210,11 @@ const training: Flag[] = [
   flag('--lr-num-decay-steps <n>', integer(0), 'steps of the decay; 0: none (default 0)'),
   flag(
     '--prune <share>',
-    number(0, 1),
-    'DeepLight: share of the weights of tables, MLPs and pairs that become zero while training (default 0)',
+    shares('tables', 'mlp', 'pairs'),
+    'DeepLight: share of the weights that become zero while training: of tables, MLPs and pairs alike, or tables:0.8,mlp:0.9 (default 0)',
   ),
   flag('--prune-warmup-epochs <n>', integer(0), 'epochs before the first weights are pruned (default 0)'),
+  flag('--prune-every <n>', integer(1), 'steps from one pruning to the next (default 10)'),
   flag('--prune-span <n>', number(1e-9), 'steps in which what is missing to the share shrinks by 1 % (default 100)'),
   flag(
     '--test-freq <n>',

@@ -82,6 +82,21 @@ export const text: Parse<string> = value => {
   return value
 }
 
+/** `0.9`, or shares of these parts, `a:0.5,b:0.9`, as pairs. */
+export function shares(...parts: string[]): Parse<number | [string, number][]> {
+  const share = number(0, 1)
+  return text => {
+    if (!text.includes(':')) return share(text)
+    const pairs = text.split(',').map((pair): [string, number] => {
+      const [part = '', value = '', more] = pair.split(':')
+      check(parts.includes(part) && more === undefined, `a number, or shares of ${parts.join(', ')} as ${parts[0]}:0.5`)
+      return [part, share(value)]
+    })
+    check(new Set(pairs.map(([part]) => part)).size === pairs.length, 'each part once')
+    return pairs
+  }
+}
+
 /** A JSON object. */
 export const json: Parse<object> = text => {
   let value: unknown

@@ -82,8 +82,9 @@ export interface TrainFlags {
   lrNumWarmupSteps?: number
   lrDecayStartStep?: number
   lrNumDecaySteps?: number
-  prune?: number
+  prune?: number | [part: string, share: number][]
   pruneWarmupEpochs?: number
+  pruneEvery?: number
   pruneSpan?: number
   testFreq?: number
   earlyStopping?: number
@@ -241,8 +242,8 @@ function checkPairs(flags: TrainFlags): void {
     '--metric: only with --early-stopping or --lr-plateau-...',
   )
   clash(
-    flags.prune === undefined && (flags.pruneWarmupEpochs ?? flags.pruneSpan) !== undefined,
-    '--prune-warmup-epochs and --prune-span: only with --prune',
+    flags.prune === undefined && (flags.pruneWarmupEpochs ?? flags.pruneEvery ?? flags.pruneSpan) !== undefined,
+    '--prune-warmup-epochs, --prune-every and --prune-span: only with --prune',
   )
   clash(flags.resume && flags.checkpointDir === undefined, '--resume: needs --checkpoint-dir')
   clash(

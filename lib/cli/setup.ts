@@ -5,6 +5,7 @@ import type { DataSource } from '../data/source.js'
 import { ioError } from '../errors.js'
 import { DLRM } from '../models/dlrm.js'
 import type { Model } from '../models/model.js'
+import type { PrunedParts } from '../models/prune.js'
 import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult } from '../train/fit.js'
 import type { Metrics } from '../train/metrics.js'
@@ -43,8 +44,11 @@ function plateau(s: TrainSettings): FitOptions['reduceLrOnPlateau'] {
 }
 
 /** --prune; `--prune=0` is off. */
-function pruning({ prune: target, pruneWarmupEpochs: warmupEpochs, pruneSpan: span }: TrainSettings) {
-  return target ? { target, ...defined({ warmupEpochs, span }) } : undefined
+function pruning(s: TrainSettings): FitOptions['pruning'] {
+  const { prune, pruneWarmupEpochs: warmupEpochs, pruneEvery: every, pruneSpan: span } = s
+  if (!prune) return undefined
+  const target: number | PrunedParts = typeof prune === 'number' ? prune : Object.fromEntries(prune)
+  return { target, ...defined({ warmupEpochs, every, span }) }
 }
 
 /** The options that the flags decide, with a new optimizer. */

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "ops/mlp/mlp.h"
 
 #if defined(__x86_64__)

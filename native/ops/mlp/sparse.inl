@@ -127,8 +127,8 @@ DLRM_INLINE void add_column(const float* weight, const uint16_t* output, int32_t
 void sparse_columns(const MlpSparse& a, const float* in, float* out) {
   constexpr int64_t kBlock = 256;
   uint16_t active[kBlock];
-  std::copy_n(a.bias, a.outputs, out);
-  std::fill_n(out + a.outputs, MlpSparse::kTogether, 0.0f);
+  for (int64_t n = 0; n < a.outputs; ++n) out[n] = a.bias[n];
+  for (int64_t n = 0; n < MlpSparse::kTogether; ++n) out[a.outputs + n] = 0;
   for (int64_t first = 0; first < a.inputs; first += kBlock) {
     const float* x = in + first;
     const int64_t inputs = least(kBlock, a.inputs - first);
