@@ -1,6 +1,7 @@
 export type { Bags, Batch } from './data/batch.js'
 export { type CriteoOptions, openCriteo } from './data/criteo.js'
 export { type CsvEncoding, type CsvOptions, openCsv } from './data/csv.js'
+export type { FeatureOptions } from './data/features.js'
 export { RandomState, type RandomStateJson } from './data/numpy_random.js'
 export {
   type CategoricalColumn,
@@ -9,6 +10,7 @@ export {
   type HashColumn,
   type IdColumn,
   Schema,
+  type SchemaInputs,
   type SchemaJson,
   type VocabularyColumn,
 } from './data/schema.js'
@@ -16,6 +18,7 @@ export type { BatchOptions, DataSet, DataSource, Located, Position } from './dat
 export type { TextOptions } from './data/text_source.js'
 export { DlrmError, type ErrorCode } from './errors.js'
 export {
+  type Buckets,
   type Column,
   type ColumnOptions,
   GraphBuilder,

@@ -26,18 +26,22 @@ export function parseFlags(object: object, allowed: readonly Flag[], where: stri
 /** A command line that means these flags. */
 export function commandLine(command: string, flags: object): string {
   const given = Object.entries(flags).filter(([, value]) => value !== undefined)
-  return [`dlrm ${command}`, ...given.map(([key, value]) => `--${dashed(key)}${valueText(value)}`)].join(' ')
+  return [`dlrm ${command}`, ...given.map(([key, value]) => `--${dashed(key)}${valueText(key, value)}`)].join(' ')
 }
 
 const dashed = (key: string): string => key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 
-function valueText(value: unknown): string {
+function valueText(key: string, value: unknown): string {
   if (value === true) return ''
-  return `=${quoted(flagText(value))}`
+  return `=${quoted(key === 'modelOptions' ? JSON.stringify(value) : flagText(value))}`
 }
 
 function flagText(value: unknown): string {
-  if (!Array.isArray(value)) return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const pairs = Object.entries(value).map(pair => pair.join('='))
+    return pairs.join(',') || 'none'
+  }
+  if (!Array.isArray(value)) return String(value)
   if (value.length === 0) return 'none'
   if (Array.isArray(value[0])) return value.map(pair => pair.join(':')).join(',')
   return value.join(typeof value[0] === 'number' ? '-' : ',')

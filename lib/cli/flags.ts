@@ -1,5 +1,18 @@
 import { modelFlags, modelList } from './models.js'
-import { bool, character, integer, integers, json, names, number, oneOf, shares, text, twoNumbers } from './parse.js'
+import {
+  bool,
+  byColumn,
+  character,
+  integer,
+  integers,
+  json,
+  names,
+  number,
+  oneOf,
+  shares,
+  text,
+  twoNumbers,
+} from './parse.js'
 
 /** What a run's data is; some flags are for some of these only. */
 export type Mode = 'random' | 'trace' | 'synthetic' | 'kaggle' | 'csv'
@@ -156,6 +169,18 @@ const files: Flag[] = [
   ),
   flag('--hash-size <R>', integer(1), 'another name of --max-ind-range (default none)', FILES),
   flag('--min-count <n>', integer(1), 'vocabularies: rarer categories share a row (default: kaggle 10, csv 1)', FILES),
+  flag(
+    '--buckets <column=n,...>',
+    byColumn(integer(2)),
+    'numeric columns cut into n buckets of about as many examples, each with an embedding (default none)',
+    FILES,
+  ),
+  flag(
+    '--share <column=other,...>',
+    byColumn(text),
+    'columns with the same values: one vocabulary, and one table in models (default none)',
+    FILES,
+  ),
   flag('--on-bad-line <what>', oneOf('skip', 'error'), 'skip and count malformed lines, or stop (default skip)', FILES),
   yes('--shuffle', 'a new order in each epoch (default on)', JUDGED),
 ]
@@ -169,6 +194,12 @@ const csv: Flag[] = [
   flag('--encode <kind>', oneOf('vocabulary', 'hash', 'id'), 'of categorical columns (default vocabulary)', ['csv']),
   flag('--delimiter <c>', character, 'between cells: a character, or tab (default ,)', ['csv']),
   flag('--separator <c>', character, 'between several values in one cell (default none)', ['csv']),
+  flag(
+    '--pooling-of <column=mode,...>',
+    byColumn(oneOf('sum', 'mean', 'max')),
+    'how the vectors of several values of a column become one: sum, mean or max (default sum)',
+    ['csv'],
+  ),
 ]
 
 const training: Flag[] = [
@@ -255,7 +286,7 @@ export type Groups = Readonly<Record<string, readonly Flag[]>>
 export const trainFlags: Groups = {
   'Model:': model,
   'DLRM:': dlrm,
-  'Other models:': others,
+  'Other models, and dlrm where named:': others,
   'Data:': data,
   'Files (--data-generation=dataset):': files,
   'CSV files (--data-set=csv):': csv,

@@ -14,8 +14,9 @@ const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${let
 
 const isDefined = (model: Loadable<Model>): model is ModelClass => 'definition' in model
 
-/** The models whose options are flags; DLRM has the reference's flags instead. */
-const defined: readonly ModelClass[] = [...modelKinds.values()].filter(isDefined)
+/** The options of a model that are flags; DLRM has the reference's flags beside a few of these. */
+const optionsOf = (model: Loadable<Model>): Options =>
+  isDefined(model) ? model.definition.options : ((model as { options?: Options }).options ?? {})
 
 interface SharedOption {
   option: Option<unknown>
@@ -25,8 +26,8 @@ interface SharedOption {
 
 function optionsByName(): Map<string, SharedOption> {
   const all = new Map<string, SharedOption>()
-  for (const { kind, definition } of defined) {
-    for (const [name, option] of Object.entries(definition.options)) {
+  for (const [kind, model] of modelKinds) {
+    for (const [name, option] of Object.entries(optionsOf(model))) {
       const shared = all.get(name) ?? { option, users: [] }
       all.set(name, shared)
       shared.users.push({ kind, value: option.default })
@@ -36,13 +37,19 @@ function optionsByName(): Map<string, SharedOption> {
 }
 
 const show = (value: unknown): string =>
-  Array.isArray(value)
-    ? value.flat().join('-') || 'none'
-    : value === false
-      ? 'off'
-      : value === true
-        ? 'on'
-        : String(value)
+  value === null
+    ? 'none'
+    : typeof value === 'object' && !Array.isArray(value)
+      ? Object.entries(value)
+          .map(pair => pair.join('='))
+          .join() || 'none'
+      : Array.isArray(value)
+        ? value.flat().join('-') || 'none'
+        : value === false
+          ? 'off'
+          : value === true
+            ? 'on'
+            : String(value)
 
 /** `default 10`, or `default 4; fm 10` where models differ, and which models have the option unless all do. */
 function defaults(users: SharedOption['users']): string {
@@ -56,7 +63,7 @@ function defaults(users: SharedOption['users']): string {
 export function modelFlags(): Flag[] {
   return [...optionsByName()].map(([name, { option, users }]) => {
     const value = typeof option.default === 'boolean' ? `[${option.placeholder}]` : `<${option.placeholder}>`
-    const who = users.length < defined.length ? ` [${users.map(user => user.kind).join(', ')}]` : ''
+    const who = users.length < modelKinds.size ? ` [${users.map(user => user.kind).join(', ')}]` : ''
     return {
       spec: `--${kebab(name)} ${value}`,
       help: `${option.help} (${defaults(users)})${who}`,
@@ -116,17 +123,19 @@ export const optionKeys = (): string[] => [...optionsByName().keys(), 'modelOpti
 
 /** Whether a model has this option of `optionKeys`. */
 export function takesOption(ModelClass: Loadable<Model>, key: string): boolean {
-  if (!isDefined(ModelClass)) return false
-  return (
-    Object.hasOwn(ModelClass.definition.options, key) || (key === 'modelOptions' && !modelKinds.has(ModelClass.kind))
-  )
+  return Object.hasOwn(optionsOf(ModelClass), key) || (key === 'modelOptions' && !modelKinds.has(ModelClass.kind))
 }
 
 /** A new model of this class with the options among the flags. Errors: UsageError for options that it does not have. */
 export function makeModel(ModelClass: Loadable<Model>, flags: object, inputs: ModelOptions): Model {
+  return new ModelClass({ ...inputs, ...chosenOptions(ModelClass, flags) })
+}
+
+/** The options of this class among the flags. Errors: UsageError for options that it does not have. */
+export function chosenOptions(ModelClass: Loadable<Model>, flags: object): { [name: string]: unknown } {
   const { kind } = ModelClass
   const values = flags as { [name: string]: unknown }
-  const options: Options = isDefined(ModelClass) ? ModelClass.definition.options : {}
+  const options = optionsOf(ModelClass)
   const given = { ...(values.modelOptions as { [name: string]: unknown } | undefined) }
   for (const name of optionsByName().keys()) {
     if (values[name] === undefined) continue
@@ -136,5 +145,5 @@ export function makeModel(ModelClass: Loadable<Model>, flags: object, inputs: Mo
     }
     given[name] = values[name]
   }
-  return new ModelClass({ ...inputs, ...given })
+  return given
 }

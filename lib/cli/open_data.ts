@@ -27,7 +27,8 @@ export async function openData(
 
 async function openFiles(s: TrainSettings, schema: Schema | undefined): Promise<RunData> {
   const { rawDataFile, validFraction, onBadLine, hashSize, minCount, validDataFile, testDataFile } = s
-  const common = defined({ validFraction, onBadLine, schema })
+  const features = { pooling: s.poolingOf, sharing: s.share, buckets: s.buckets }
+  const common = defined({ validFraction, onBadLine, schema, ...features })
   if (s.mode === 'kaggle') {
     const { openCriteo } = await import('../data/criteo.js')
     return openCriteo(rawDataFile!, {

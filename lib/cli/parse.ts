@@ -64,6 +64,20 @@ export const names: Parse<string[]> = text => {
   return list
 }
 
+/** `a=3,b=5`, each value as `parse` takes it. */
+export function byColumn<T>(parse: (text: string) => T): Parse<{ [column: string]: T }> {
+  return text => {
+    const pairs = text.split(',').map((pair): [string, T] => {
+      const at = pair.lastIndexOf('=')
+      check(at > 0 && at < pair.length - 1, 'column=value, between commas')
+      return [pair.slice(0, at).trim(), parse(pair.slice(at + 1).trim())]
+    })
+    const twice = pairs.find(([name], i) => pairs.findIndex(other => other[0] === name) !== i)
+    check(!twice, `each column once, ${twice?.[0]} is there twice`)
+    return Object.fromEntries(pairs)
+  }
+}
+
 export const character: Parse<string> = text => {
   const value = text === '\\t' || text === 'tab' ? '\t' : text
   check(/^[\t -~]$/.test(value), 'one ASCII character, or tab')

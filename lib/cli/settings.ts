@@ -63,6 +63,9 @@ export interface TrainFlags {
   encode?: 'vocabulary' | 'hash' | 'id'
   delimiter?: string
   separator?: string
+  poolingOf?: { [column: string]: 'sum' | 'mean' | 'max' }
+  share?: { [column: string]: string }
+  buckets?: { [column: string]: number }
   nepochs?: number
   optimizer?: 'sgd' | 'adagrad' | 'rwsadagrad' | 'adam' | 'ftrl'
   learningRate?: number
@@ -280,7 +283,7 @@ function checkPairs(flags: TrainFlags): void {
 /** The model that the flags describe, for data of D dense features and these tables. Errors: UsageError. */
 export function modelConfig(
   settings: TrainSettings,
-  data: { dense: number; tables: number[]; names?: string[] },
+  data: Pick<DLRMConfig, 'dense' | 'tables' | 'tableNames' | 'columns' | 'buckets'>,
 ): DLRMConfig {
   const clicks = hasClicks(settings.mode)
   const { qrFlag, qrOperation = 'mult' } = settings
@@ -289,10 +292,9 @@ export function modelConfig(
   const top = settings.archMlpTop ?? (clicks ? [512, 256, 1] : [4, 2, 1])
   if (top.at(-1) !== 1) throw new UsageError(`--arch-mlp-top=${top.join('-')}: expected the last width to be 1`)
   return {
-    dense: data.dense,
-    tables: data.tables,
+    ...data,
     embeddingDim: width,
-    bottom: data.dense > 0 ? bottomLayers(settings, width) : refuseBottom(settings),
+    bottom: data.dense > (data.buckets?.length ?? 0) ? bottomLayers(settings, width) : refuseBottom(settings),
     top,
     interaction: settings.archInteractionOp ?? 'dot',
     interactionItself: settings.archInteractionItself ?? false,
@@ -302,7 +304,6 @@ export function modelConfig(
     loss: settings.lossFunction ?? (clicks ? 'bce' : 'mse'),
     lossWeights: settings.lossWeights ?? [1, 1],
     lossThreshold: settings.lossThreshold ?? 0,
-    ...(data.names ? { tableNames: data.names } : {}),
   }
 }
 

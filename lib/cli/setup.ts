@@ -9,7 +9,7 @@ import type { PrunedParts } from '../models/prune.js'
 import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult } from '../train/fit.js'
 import type { Metrics } from '../train/metrics.js'
-import { findModel, makeModel } from './models.js'
+import { chosenOptions, findModel, makeModel } from './models.js'
 import { defined, type RunData } from './open_data.js'
 import { makeOptimizer } from './optimizer.js'
 import { hasClicks, modelConfig, type TrainSettings } from './settings.js'
@@ -24,12 +24,10 @@ export async function checkFolder(flag: string, file: string): Promise<void> {
 
 /** Random data: the reference's parameters for this seed. Otherwise the native generator, which is parallel. */
 export async function newModel(settings: TrainSettings, data: RunData): Promise<Model> {
-  const { denseCount: dense, tableSizes: tables, categorical } = data.schema
-  const names = categorical.map(column => column.name)
+  const { inputs } = data.schema
   const ModelClass = await findModel(settings.model ?? 'dlrm')
-  if (ModelClass !== DLRM)
-    return makeModel(ModelClass, settings, { dense, tables, tableNames: names, seed: settings.seed })
-  const config = modelConfig(settings, { dense, tables, names })
+  if (ModelClass !== DLRM) return makeModel(ModelClass, settings, { ...inputs, seed: settings.seed })
+  const config = { ...modelConfig(settings, inputs), ...chosenOptions(DLRM, settings) }
   if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
   const { RandomState } = await import('../data/numpy_random.js')
   const [random, torchRandom] = [new RandomState(settings.seed), new RandomState(settings.seed)]

@@ -40,6 +40,9 @@ async function loadFor(settings: TrainSettings, path: string): Promise<Model> {
   const ModelClass = await findModel(settings.model ?? (await kindOf(path)))
   const options = Object.keys(givenOptions(settings))[0]
   if (options) throw new UsageError(`--${options}: the model of --load-model has its own`)
+  const { poolingOf, share, buckets } = settings
+  const [own] = Object.keys(defined({ 'pooling-of': poolingOf, share, buckets }))
+  if (own) throw new UsageError(`--${own}: the model of --load-model has its own`)
   if (ModelClass !== DLRM) return (ModelClass as ModelClass).load(path)
   const given = shapeFlags.find(name => settings[name] !== undefined)
   if (given) {

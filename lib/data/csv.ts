@@ -102,13 +102,17 @@ function draft(options: CsvOptions, delimiter: string, columns: readonly string[
     options.categorical ?? columns.filter(name => name !== label && name !== weight && !dense.includes(name))
   const stranger = Object.keys(special).find(name => !dense.includes(name) && !categorical.includes(name))
   if (stranger !== undefined) throw new DlrmError('ERR_ARGUMENT', `columns: ${show(stranger)} is not a feature column`)
-  const encoded = categorical.map(name => encoding(name, { ...pick(options), ...special[name] }, delimiter))
+  const encoded = categorical.map(name => {
+    const { encode, size, minCount } = special[options.sharing?.[name] ?? name] ?? {}
+    const shared = pick({ encode, size, minCount })
+    return encoding(name, { ...pick(options), ...shared, ...special[name] }, delimiter)
+  })
   const transform = (name: string): DenseTransform => special[name]?.transform ?? options.transform ?? 'identity'
   const numeric = dense.map(name => ({ name, transform: transform(name) }))
   return { version: 1, label, ...(weight === undefined ? {} : { weight }), dense: numeric, categorical: encoded }
 }
 
-function pick({ encode, size, minCount, separator }: CsvOptions): CsvEncoding {
+function pick({ encode, size, minCount, separator }: CsvEncoding): CsvEncoding {
   return {
     ...(encode === undefined ? {} : { encode }),
     ...(size === undefined ? {} : { size }),

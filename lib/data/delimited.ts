@@ -1,4 +1,4 @@
-import { BAD, type CellEncoder, cellEncoder, hexOnly, log1p, parseNumber } from './encode.js'
+import { BAD, type CellEncoder, cellEncoders, hexOnly, log1p, parseNumber } from './encode.js'
 import { hexAt } from './hash.js'
 import { Layout, type Records } from './records.js'
 import type { Schema } from './schema.js'
@@ -59,7 +59,7 @@ export class LineParser {
     this.#index = new Int32Array(format.columns.length)
     this.#word = new Int32Array(format.columns.length)
     this.#log = new Uint8Array(format.columns.length)
-    const own = encoders ?? schema.categorical.map(cellEncoder)
+    const own = encoders ?? cellEncoders(schema.categorical)
     this.#encoders = format.criteo ? own.map(hexOnly) : [...own]
     this.#separators = Int32Array.from(schema.categorical, column => column.separator?.charCodeAt(0) ?? -1)
     this.#weightOfOne = schema.weight !== undefined && format.columns.includes(schema.weight) ? -1 : this.layout.weight

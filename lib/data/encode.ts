@@ -44,6 +44,17 @@ export function badReason(code: number): string {
   return REASONS[code]!
 }
 
+/** An encoder per column; columns that share have the same one. */
+export function cellEncoders(columns: readonly CategoricalColumn[]): CellEncoder[] {
+  const made = new Map<string, CellEncoder>()
+  return columns.map(column => {
+    const owner = column.sharing ?? column.name
+    const encoder = made.get(owner) ?? cellEncoder(column)
+    made.set(owner, encoder)
+    return encoder
+  })
+}
+
 /** The encoder of a column's cells; a multi-valued cell is cut at its separator before. */
 export function cellEncoder(column: CategoricalColumn): CellEncoder {
   switch (column.encode) {

@@ -1,6 +1,6 @@
 import { DlrmError } from '../errors.js'
 import type { Bags, Batch } from './batch.js'
-import { badReason, type CellEncoder, cellEncoder, parseNumber, transformed } from './encode.js'
+import { badReason, type CellEncoder, cellEncoders, parseNumber, transformed } from './encode.js'
 import { show } from './options.js'
 import type { CategoricalColumn, Schema } from './schema.js'
 
@@ -20,7 +20,7 @@ export function encodeRows(schema: Schema, rows: readonly Row[]): Batch {
     for (let b = 0; b < size; b++)
       dense[b * schema.denseCount + d] = transformed(transform, numberOf(rows[b]!, b, name))
   })
-  const cells = encoders.get(schema) ?? schema.categorical.map(cellEncoder)
+  const cells = encoders.get(schema) ?? cellEncoders(schema.categorical)
   encoders.set(schema, cells)
   const batch: Batch = { size, dense, tables: schema.categorical.map((column, t) => bagsOf(column, cells[t]!, rows)) }
   const { label, weight } = schema

@@ -7,6 +7,7 @@
 export type { Bags, Batch } from './batch.js'
 export { type CriteoOptions, criteoColumns, criteoRow, openCriteo } from './criteo.js'
 export { type CsvEncoding, type CsvOptions, openCsv } from './csv.js'
+export type { FeatureOptions } from './features.js'
 export { RandomState, type RandomStateJson } from './numpy_random.js'
 export { quantiles } from './quantiles.js'
 export { type LookupOptions, type RandomOptions, randomData } from './random.js'
@@ -17,6 +18,7 @@ export {
   type HashColumn,
   type IdColumn,
   Schema,
+  type SchemaInputs,
   type SchemaJson,
   type VocabularyColumn,
 } from './schema.js'

@@ -17,25 +17,32 @@ const BATCH = 4096
  */
 export async function quantiles(source: DataSource, n: number, options: { rows?: number } = {}): Promise<number[][]> {
   wholeNumber('quantiles: n', n, 2)
-  const limit = wholeNumber('quantiles: rows', options.rows ?? 100_000, 1)
+  const sorted = await sortedFeatures(source, options.rows)
+  return sorted.map(values => boundaries(values, n))
+}
+
+/** The values of each dense feature of the source's first `rows` examples, ascending: see {@link quantiles}. */
+export async function sortedFeatures(source: DataSource, rows = 100_000): Promise<Float32Array[]> {
+  const limit = wholeNumber('quantiles: rows', rows, 1)
   const columns: Float32Array[] = []
   let count = 0
   for await (const { batch } of source.batches({ batchSize: Math.min(BATCH, limit) })) {
     const { size, dense = new Float32Array(0) } = batch
     const width = size > 0 ? dense.length / size : 0
     while (columns.length < width) columns.push(new Float32Array(limit))
-    const rows = Math.min(size, limit - count)
+    const taken = Math.min(size, limit - count)
     columns.forEach((column, d) => {
-      for (let b = 0; b < rows; b++) column[count + b] = dense[b * width + d]!
+      for (let b = 0; b < taken; b++) column[count + b] = dense[b * width + d]!
     })
-    count += rows
+    count += taken
     if (count === limit) break
   }
   if (count === 0) throw new DlrmError('ERR_DATA', `quantiles: ${source.name} has no examples`)
-  return columns.map(column => boundaries(column.subarray(0, count).sort(), n))
+  return columns.map(column => column.subarray(0, count).sort())
 }
 
-function boundaries(sorted: Float32Array, n: number): number[] {
+/** The boundaries of at most `n` buckets of about as many of these values each. */
+export function boundaries(sorted: Float32Array, n: number): number[] {
   const found: number[] = []
   for (let i = 1; i < n; i++) {
     const value = sorted[Math.min(sorted.length - 1, Math.ceil((i * sorted.length) / n))]!

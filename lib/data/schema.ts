@@ -1,7 +1,9 @@
-import { DlrmError, type ErrorCode } from '../errors.js'
+import { DlrmError } from '../errors.js'
+import type { GraphInputs, Pooling } from '../graph/builder.js'
 import type { Batch } from './batch.js'
 import { encodeRows } from './encode_rows.js'
 import { show } from './options.js'
+import { checkColumns, record } from './schema_check.js'
 
 /** `log1p` is log(x + 1) with negative x taken as 0. A missing value is 0 either way. */
 export type DenseTransform = 'identity' | 'log1p'
@@ -10,6 +12,11 @@ export type DenseTransform = 'identity' | 'log1p'
 export interface DenseColumn {
   name: string
   transform: DenseTransform
+  /**
+   * A model has a vector for each bucket of this column instead of the number: n ascending boundaries of what `transform` makes of a
+   * value cut it into n + 1, half open, as `g.bucketize` has it. A missing value is 0 and in the bucket of 0.
+   */
+  buckets?: readonly number[]
 }
 
 interface Categorical {
@@ -18,6 +25,13 @@ interface Categorical {
   size: number
   /** One ASCII character that separates several values in one cell; without it a cell is one value. */
   separator?: string
+  /** How the vectors of several values become one in a model; default sum. Mean and max need a `separator`. */
+  pooling?: Pooling
+  /**
+   * Name of a column with the same values, which shares with no other: both have its indices, and models one table for both.
+   * `encode` and `size` must be the same.
+   */
+  sharing?: string
 }
 
 /** Exactly 8 hexadecimal digits: their 32-bit value modulo `size`; other text: its MurmurHash3 modulo `size`; missing: 0. */
@@ -28,6 +42,7 @@ export interface HashColumn extends Categorical {
 /** `values[i]` has index i + 1; anything else (rare, unknown, missing) has index 0. `size` is `values.length + 1`. */
 export interface VocabularyColumn extends Categorical {
   encode: 'vocabulary'
+  /** May be empty in JSON for a column that shares: those of the other. */
   values: readonly string[]
   /** The values that the training file had at least so many times were kept. For information. */
   minCount?: number
@@ -51,6 +66,12 @@ export interface SchemaJson {
   categorical: readonly CategoricalColumn[]
 }
 
+/** What a model of a schema's columns is made with. */
+export interface SchemaInputs extends GraphInputs {
+  tables: number[]
+  tableNames: string[]
+}
+
 /** What a raw row's columns mean: saved in the model, so that prediction starts from raw rows. Immutable. */
 export class Schema {
   readonly label: string
@@ -72,7 +93,7 @@ export class Schema {
     this.label = label
     this.weight = weight
     this.dense = dense
-    this.categorical = categorical
+    this.categorical = categorical.map(column => ({ ...column, ...sharedValues(column, categorical) }))
   }
 
   /** Reads what `toJSON` wrote; throws `ERR_FORMAT` for anything else. */
@@ -85,7 +106,10 @@ export class Schema {
 
   /** Plain JSON, for {@link Schema.fromJSON}. */
   toJSON(): SchemaJson {
-    const { label, weight, dense, categorical } = this
+    const { label, weight, dense } = this
+    const categorical = this.categorical.map(column =>
+      column.encode === 'vocabulary' && column.sharing !== undefined ? { ...column, values: [] } : column,
+    )
     return { version: 1, label, ...(weight === undefined ? {} : { weight }), dense, categorical }
   }
 
@@ -100,6 +124,27 @@ export class Schema {
   }
 
   /**
+   * All that a model must know of its columns, pooling, shared tables and buckets included:
+   * `new DeepFM({ ...data.schema.inputs, hidden: [64] })`.
+   */
+  get inputs(): SchemaInputs {
+    const columns = this.categorical.flatMap(({ name, pooling, sharing }) => {
+      const options = { ...(pooling ? { pooling } : {}), ...(sharing === undefined ? {} : { sharing }) }
+      return Object.keys(options).length > 0 ? [[name, options] as const] : []
+    })
+    const buckets = this.dense.flatMap(({ name, buckets: boundaries }, feature) =>
+      boundaries ? [{ name, feature, boundaries }] : [],
+    )
+    return {
+      dense: this.denseCount,
+      tables: this.tableSizes,
+      tableNames: this.categorical.map(column => column.name),
+      ...(columns.length > 0 ? { columns: Object.fromEntries(columns) } : {}),
+      ...(buckets.length > 0 ? { buckets } : {}),
+    }
+  }
+
+  /**
    * Encodes raw rows exactly as a training file's rows are: `{ I1: 3, C1: '68fd1e64' }`.
    * A missing, null or empty value is a missing value; keys that are not columns are ignored. Labels are filled in when every
    * row has one, then weights of the examples too. Throws `ERR_DATA` naming row and column for a value of the wrong type.
@@ -109,65 +154,7 @@ export class Schema {
   }
 }
 
-function checkColumns(code: ErrorCode, label: unknown, weight: unknown, dense: unknown, categorical: unknown): void {
-  const names = new Set<unknown>()
-  const name = (what: string, value: unknown): void => {
-    if (typeof value !== 'string' || value === '') {
-      throw new DlrmError(code, `schema: ${what}: expected a column name, received ${show(value)}`)
-    }
-    if (names.has(value)) throw new DlrmError(code, `schema: ${what}: column ${show(value)} is named twice`)
-    names.add(value)
-  }
-  if (!Array.isArray(dense)) throw new DlrmError(code, `schema: dense: expected an array, received ${show(dense)}`)
-  if (!Array.isArray(categorical)) {
-    throw new DlrmError(code, `schema: categorical: expected an array, received ${show(categorical)}`)
-  }
-  name('label', label)
-  if (weight !== undefined) name('weight', weight)
-  dense.forEach((value: unknown, i) => {
-    const column = record(code, `dense[${i}]`, value)
-    name(`dense[${i}]`, column.name)
-    if (column.transform !== 'identity' && column.transform !== 'log1p') {
-      throw new DlrmError(
-        code,
-        `schema: ${column.name}: expected transform identity or log1p, received ${show(column.transform)}`,
-      )
-    }
-  })
-  categorical.forEach((value: unknown, i) => {
-    const column = record(code, `categorical[${i}]`, value)
-    name(`categorical[${i}]`, column.name)
-    checkCategorical(code, column)
-  })
-}
-
-function checkCategorical(code: ErrorCode, column: Record<string, unknown>): void {
-  const { name, encode, size, separator, values, minCount } = column
-  const bad = (what: string, expected: string, received: unknown): DlrmError => {
-    return new DlrmError(code, `schema: ${name}: ${what}: expected ${expected}, received ${show(received)}`)
-  }
-  if (encode !== 'hash' && encode !== 'vocabulary' && encode !== 'id')
-    throw bad('encode', 'hash, vocabulary or id', encode)
-  if (!Number.isInteger(size) || (size as number) < 1 || (size as number) > 0x7fffffff) {
-    throw bad('size', 'an integer in [1, 2^31)', size)
-  }
-  if (separator !== undefined && (typeof separator !== 'string' || !/^[!-~ ]$/.test(separator))) {
-    throw bad('separator', 'one ASCII character', separator)
-  }
-  if (encode !== 'vocabulary') return
-  if (minCount !== undefined && (!Number.isInteger(minCount) || (minCount as number) < 1)) {
-    throw bad('minCount', 'an integer >= 1', minCount)
-  }
-  if (!Array.isArray(values)) throw bad('values', 'an array of strings', values)
-  if (values.length + 1 !== size) throw bad('size', `${values.length + 1} (the values and one for the rest)`, size)
-  for (const value of values)
-    if (typeof value !== 'string' || value === '') throw bad('values', 'non-empty strings', value)
-  if (new Set(values).size !== values.length) throw bad('values', 'different strings', 'the same string twice')
-}
-
-function record(code: ErrorCode, what: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new DlrmError(code, `${what}: expected an object, received ${show(value)}`)
-  }
-  return value as Record<string, unknown>
+function sharedValues(column: CategoricalColumn, all: readonly CategoricalColumn[]): { values?: readonly string[] } {
+  const other = all.find(({ name }) => name === column.sharing)
+  return other?.encode === 'vocabulary' ? { values: other.values } : {}
 }

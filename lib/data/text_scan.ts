@@ -19,8 +19,12 @@ export interface ScanResult {
  */
 export function scanText(plan: TextPlan): ScanResult {
   const columns = plan.schema.categorical
+  // Columns that share are counted as one.
+  const owners = columns.map(({ sharing }, t) =>
+    sharing === undefined ? t : columns.findIndex(c => c.name === sharing),
+  )
   const dictionaries = columns.map(column => (column.encode === 'vocabulary' ? new ByteDictionary() : undefined))
-  const encoders = columns.map((column, t) => (dictionaries[t] ? growingEncoder(dictionaries[t]) : cellEncoder(column)))
+  const encoders = owners.map(t => (dictionaries[t] ? growingEncoder(dictionaries[t]) : cellEncoder(columns[t]!)))
   const counts = columns.map(() => new Uint32Array(64))
   const largest = columns.map(() => -1)
   const pass = new TextPass(plan, { batchSize: 1, epoch: 0, seed: 0, shuffle: false }, new Map(), encoders)
@@ -36,12 +40,16 @@ export function scanText(plan: TextPlan): ScanResult {
   }
   try {
     const rows = pass.scan(records => {
-      for (let t = 0; t < columns.length; t++) eachIndex(records, t, index => see(t, index))
+      for (let t = 0; t < columns.length; t++) eachIndex(records, t, index => see(owners[t]!, index))
     })
-    const categorical = columns.map((column, t): CategoricalColumn => {
+    const found = columns.map((column, t): CategoricalColumn => {
+      if (owners[t] !== t) return column
       if (column.encode === 'vocabulary') return withValues(column, dictionaries[t]!, counts[t]!)
       return column.encode === 'id' && column.size === OPEN_SIZE ? { ...column, size: largest[t]! + 1 || 1 } : column
     })
+    const categorical = found.map((column, t) =>
+      owners[t] === t ? column : { ...column, size: found[owners[t]!]!.size },
+    )
     return { rows, skipped: pass.skipped, schema: { ...plan.schema, categorical } }
   } finally {
     pass.close()

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { DlrmError, ioError } from '../errors.js'
 import type { LineFormat } from './delimited.js'
+import { type FeatureOptions, findBoundaries, refuseFeatures, withFeatures } from './features.js'
 import { numberIn, OPEN_SIZE, oneOf, show, wholeNumber } from './options.js'
 import { ReaderPool } from './reader.js'
 import { Layout, unpackBatch } from './records.js'
@@ -9,7 +10,7 @@ import type { BatchOptions, DataSet, DataSource, Located } from './source.js'
 import type { Skipped, TextPlan } from './text_pass.js'
 
 /** Options of every text file. */
-export interface TextOptions {
+export interface TextOptions extends FeatureOptions {
   /** Share of the file, at its end, that becomes `valid`: the order of a log is time. Default 0.1, or 0 with a file of its own. */
   validFraction?: number
   /** Skip malformed lines and count them in `source.skipped`, or stop with `ERR_DATA` naming file, line and fault. Default skip. */
@@ -47,16 +48,18 @@ export async function openTextFiles(files: TextFiles): Promise<DataSet> {
   if (valid !== undefined && fraction > 0) {
     throw new DlrmError('ERR_ARGUMENT', 'validFraction: give a fraction or a validation file, not both')
   }
+  refuseFeatures(files.schema, files)
   const whole = planOf(files, train)
   const cut = whole.end - Math.floor((whole.end - whole.first) * fraction)
   const pool = new ReaderPool()
   try {
     const trainPlan = { ...whole, end: cut }
-    const { rows, skipped, schema } = await schemaOf(files, trainPlan, pool)
+    const { rows, skipped, schema: read } = await schemaOf(files, trainPlan, pool)
     const source = (name: string, plan: TextPlan): TextSource => {
-      return new TextSource(pool, name, { ...plan, schema: schema.toJSON() }, schema, estimate(plan))
+      return new TextSource(pool, name, { ...plan, schema: read.toJSON() }, read, estimate(plan))
     }
     const trainSource = source('train', trainPlan)
+    const schema = new Schema(await findBoundaries(read.toJSON(), files, trainSource))
     if (rows !== undefined) trainSource.known(rows, skipped)
     return {
       schema,
@@ -92,7 +95,7 @@ function planOf(files: TextFiles, path: string): TextPlan {
   const { bytes, head } = readHead(path)
   const { first, format } = files.inspect(path, head)
   if (first >= bytes) throw new DlrmError('ERR_DATA', `${path}: has no rows`)
-  const schema = files.schema?.toJSON() ?? files.draft({ first, format })
+  const schema = files.schema?.toJSON() ?? withFeatures(files.draft({ first, format }), files)
   const needed = [schema.label, ...schema.dense.map(c => c.name), ...schema.categorical.map(c => c.name)]
   // Files that are only judged need no weights.
   if (schema.weight !== undefined && path === files.train && !files.schema) needed.push(schema.weight)

@@ -31,6 +31,14 @@ export interface ColumnOptions {
   sharing?: string
 }
 
+/** How a dense feature becomes a column: see {@link GraphBuilder.bucketize}. */
+export interface Buckets {
+  readonly feature: number
+  readonly boundaries: readonly number[]
+  /** Of the column; default `I1 bucket` for feature 0, and so on. */
+  readonly name?: string
+}
+
 /** What a graph reads from a batch. */
 export interface GraphInputs {
   /** Number of dense features D. */
@@ -42,7 +50,7 @@ export interface GraphInputs {
   /** By name of the column, for sequences and for columns that share a table. */
   columns?: { readonly [name: string]: ColumnOptions }
   /** Dense features that are cut into buckets, each an id then: a column more, instead of a number. */
-  buckets?: readonly { readonly feature: number; readonly boundaries: readonly number[] }[]
+  buckets?: readonly Buckets[]
 }
 
 /**
@@ -66,7 +74,7 @@ export class GraphBuilder {
       if (!sharing || (sharing.index !== index && !this.#columns[sharing.index]!.sharing)) continue
       throw new DlrmError('ERR_ARGUMENT', `[graph] columns: ${name}: ${sharing.name} has no table of its own to share`)
     }
-    this.#fields = [...this.#columns, ...buckets.map(({ feature, boundaries }) => this.bucketize(feature, boundaries))]
+    this.#fields = [...this.#columns, ...buckets.map(b => this.bucketize(b.feature, b.boundaries, b.name))]
     const cut = buckets.map(({ feature }) => feature)
     this.#numeric = Array.from({ length: dense }, (_, d) => d).filter(d => !cut.includes(d))
   }
@@ -137,14 +145,14 @@ export class GraphBuilder {
    * float32, and what is equal then counts once. `quantiles` of dlrm/data finds boundaries in data.
    * Errors: `ERR_ARGUMENT` for a feature that is not there or boundaries that are not finite and ascending.
    */
-  bucketize(feature: number, boundaries: readonly number[]): Column {
+  bucketize(feature: number, boundaries: readonly number[], name = `I${feature + 1} bucket`): Column {
     wholeNumber('bucketize: feature', feature, 0, this.#spec.dense - 1)
     const rounded = [...new Set(Float32Array.from(boundaries))]
     const column: DerivedColumn = { kind: 'bucket', from: [feature], rows: rounded.length + 1, boundaries: rounded }
     if (rounded.some((x, i) => !Number.isFinite(x) || (i > 0 && x <= rounded[i - 1]!))) {
       throw new DlrmError('ERR_ARGUMENT', '[graph] bucketize: expected finite ascending boundaries')
     }
-    return this.#derive(`I${feature + 1} bucket`, column)
+    return this.#derive(name, column)
   }
 
   /** Each id divided by `divisor`, rounded down: ceil(R / divisor) ids. */

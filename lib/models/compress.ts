@@ -3,7 +3,8 @@ import type { RandomState } from '../data/numpy_random.js'
 import { numberIn, oneOf, wholeNumber } from '../data/options.js'
 import { TorchRandom } from '../data/torch_random.js'
 import { DlrmError } from '../errors.js'
-import type { Column, GraphBuilder, Value } from '../graph/builder.js'
+import type { Column, GraphBuilder, GraphInputs, Value } from '../graph/builder.js'
+import { columnWidths, type Widths } from '../graph/fields.js'
 import { concat, embeddingBag, mlp, type QrOperation, qrEmbeddingBag } from '../graph/ops.js'
 import type { Tensor } from './model.js'
 
@@ -35,6 +36,9 @@ export interface EmbeddingConfig {
   embeddingDim: number
   pooling: 'sum' | 'mean' | 'max'
   weightedPooling: 'fixed' | 'learned'
+  embeddingStd: number | null
+  embeddingDims: Widths
+  columns?: GraphInputs['columns']
   qr: Required<QrConfig> | null
   md: Required<MdConfig> | null
 }
@@ -48,6 +52,14 @@ export function completeCompression(
   const bad = (message: string) => new DlrmError('ERR_ARGUMENT', message)
   if (qr && md) throw bad('qr, md: give one of them, not both')
   if ((qr || md) && rest.weightedPooling === 'learned') throw bad('weightedPooling: learned goes with full tables only')
+  const full = {
+    columns: rest.columns,
+    embeddingDims: rest.embeddingDims,
+    embeddingStd: rest.embeddingStd ?? undefined,
+  }
+  const [plain] =
+    Object.entries(full).find(([, value]) => value !== undefined && value !== null && !isEmpty(value)) ?? []
+  if ((qr || md) && plain) throw bad(`${plain}: goes with full tables only`)
   if ((qr || md) && rest.pooling === 'max') throw bad('pooling: max goes with full tables only')
   const threshold = wholeNumber(`${qr ? 'qr' : 'md'}.threshold`, (qr ?? md)?.threshold ?? 200, 0)
   if (qr) {
@@ -63,6 +75,8 @@ export function completeCompression(
   const temperature = numberIn('md.temperature', md.temperature ?? 0.3, 0, Number.MAX_VALUE)
   return { qr: null, md: { threshold, temperature, roundDims: Boolean(md.roundDims) } }
 }
+
+const isEmpty = (value: unknown): boolean => typeof value === 'object' && Object.keys(value as object).length === 0
 
 /**
  * Width of each table: E for those of at most `threshold` rows and for the smallest of all, E (R / R_min)^-alpha for the others,
@@ -90,7 +104,13 @@ export function embeddings(g: GraphBuilder, config: EmbeddingConfig): Value {
   const { qr, md, embeddingDim: width, pooling } = config
   if (!qr && !md) {
     const rowWeights = config.weightedPooling === 'learned' ? 'v_W_l' : undefined
-    return embeddingBag(g, 'emb_l', { width, mode: pooling, rowWeights })
+    const own = g.columns.some(column => column.pooling)
+    return embeddingBag(g, 'emb_l', {
+      width: columnWidths(g, width, config.embeddingDims),
+      mode: own ? g.columns.map(column => column.pooling ?? pooling) : pooling,
+      rowWeights,
+      ...(config.embeddingStd === null ? {} : { init: { kind: 'normal', scale: config.embeddingStd } }),
+    })
   }
   const dims = md ? mixedDims(config.tables, width, md) : []
   const kindOf = ({ index, rows }: Column) =>

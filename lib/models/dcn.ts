@@ -1,7 +1,7 @@
 import { fields } from '../graph/fields.js'
 import { clicks } from '../graph/heads.js'
 import { concat, cross, mlp } from '../graph/ops.js'
-import { deepOptions, hiddenLayers, ZERO } from './deep.js'
+import { concatOptions, hiddenLayers, ZERO } from './deep.js'
 import { defineModel } from './define.js'
 import { integer } from './options.js'
 
@@ -17,10 +17,10 @@ import { integer } from './options.js'
 export const DCN = defineModel({
   kind: 'dcn',
   about: 'rank-one cross layers beside an MLP (Wang et al. 2017)',
-  options: { ...deepOptions, crossLayers: integer(3, 'number of cross layers') },
+  options: { ...concatOptions, crossLayers: integer(3, 'number of cross layers') },
   graph(g, options) {
-    const { embeddingDim: width, embeddingStd: std, crossLayers: layers } = options
-    const x0 = fields(g, 'emb', { width, std })
+    const { embeddingDim: width, embeddingDims: widths, embeddingStd: std, crossLayers: layers } = options
+    const x0 = fields(g, 'emb', { width, widths, std })
     const crossed = cross(g, 'cross', x0, { layers })
     const joined =
       options.hidden.length > 0 ? concat(g, 'joined', [crossed, hiddenLayers(g, 'mlp', x0, options)]) : crossed

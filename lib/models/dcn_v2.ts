@@ -1,7 +1,7 @@
 import { fields } from '../graph/fields.js'
 import { clicks } from '../graph/heads.js'
 import { concat, crossV2, mlp } from '../graph/ops.js'
-import { deepOptions, hiddenLayers, ZERO } from './deep.js'
+import { concatOptions, hiddenLayers, ZERO } from './deep.js'
 import { defineModel } from './define.js'
 import { choice, integer } from './options.js'
 
@@ -19,7 +19,7 @@ export const DCNv2 = defineModel({
   kind: 'dcn_v2',
   about: 'cross layers with matrices, low-rank ones or mixtures, and an MLP (Wang et al. 2021)',
   options: {
-    ...deepOptions,
+    ...concatOptions,
     crossLayers: integer(3, 'number of cross layers'),
     structure: choice('parallel', ['parallel', 'stacked'], 'the MLP beside the cross layers, or behind them'),
     rank: integer(0, 'of the matrices of the cross layers; 0: whole matrices', { min: 0, placeholder: 'r' }),
@@ -28,8 +28,16 @@ export const DCNv2 = defineModel({
     }),
   },
   graph(g, options) {
-    const { embeddingDim: width, embeddingStd: std, crossLayers: layers, rank, experts, structure } = options
-    const x0 = fields(g, 'emb', { width, std })
+    const {
+      embeddingDim: width,
+      embeddingDims: widths,
+      embeddingStd: std,
+      crossLayers: layers,
+      rank,
+      experts,
+      structure,
+    } = options
+    const x0 = fields(g, 'emb', { width, widths, std })
     const crossed = crossV2(g, 'cross', x0, { layers, rank, experts })
     let top = crossed
     if (structure === 'stacked') top = hiddenLayers(g, 'mlp', crossed, options)

@@ -1,10 +1,16 @@
 import type { GraphBuilder, Value } from '../graph/builder.js'
 import type { Init } from '../graph/ops.js'
 import { tower } from '../graph/tower.js'
-import { common, type Values } from './options.js'
+import { common, sizesByColumn, type Values } from './options.js'
 
 /** The options of a model with embeddings and one MLP. */
 export const deepOptions = { ...common }
+
+/** Of a model that only puts its embeddings side by side: their widths may differ. */
+export const concatOptions = {
+  ...deepOptions,
+  embeddingDims: sizesByColumn('widths of the embeddings of single columns, instead of E'),
+}
 
 /** Biases of the click models start at 0. */
 export const ZERO: Init = { kind: 'constant', scale: 0 }

@@ -1,10 +1,12 @@
 import type { RandomState } from '../data/numpy_random.js'
 import { DlrmError } from '../errors.js'
-import { GraphBuilder } from '../graph/builder.js'
-import { bceLoss, concat, interactionDot, mlp, mseLoss, sigmoid } from '../graph/ops.js'
+import { GraphBuilder, type GraphInputs } from '../graph/builder.js'
+import { bceLoss, concat, interactionDot, mseLoss, sigmoid } from '../graph/ops.js'
+import { tower } from '../graph/tower.js'
 import type { GraphSpec, Isa } from '../native.js'
 import { completeCompression, embeddings, type MdConfig, type QrConfig, referenceTables } from './compress.js'
 import { Model, type Tensor } from './model.js'
+import { common, type Option, complete as optionValues, sizesByColumn } from './options.js'
 
 /** What makes a DLRM: sizes, interaction and loss. Saved with the model. */
 export interface DLRMConfig {
@@ -38,8 +40,32 @@ export interface DLRMConfig {
   lossThreshold?: number
   /** Computes bce and wbce from float32 probabilities, with their lost digits, as the reference does; default false. */
   lossSaturates?: boolean
-  /** Names of the tables, for error messages. */
+  /** Normalisation before the activation of each hidden layer of both MLPs; default none. */
+  norm?: 'none' | 'batch' | 'layer'
+  /** Share of the activations of each hidden layer of both MLPs that a training step drops; default 0. */
+  dropout?: number
+  /** Deviation of the normal distribution that tables start from; default null: the reference's uniform in +-sqrt(1 / R). */
+  embeddingStd?: number | null
+  /** With `interaction: 'cat'`: widths of the embeddings of single columns instead of E, by name. */
+  embeddingDims?: { readonly [column: string]: number }
+  /** Names of the tables, for error messages, and for what follows. */
   tableNames?: string[]
+  /** By name of the column: pooling of its own, and columns that share a table. */
+  columns?: GraphInputs['columns']
+  /** Dense features that are cut into buckets, whose tables follow the others. */
+  buckets?: GraphInputs['buckets']
+}
+
+/** The options that DLRM has in common with other models: flags of the same name. */
+const sharedOptions = {
+  embeddingStd: {
+    ...common.embeddingStd,
+    default: null,
+    expected: x => (x === null ? undefined : common.embeddingStd.expected(x)),
+  } as Option<number | null>,
+  embeddingDims: sizesByColumn('widths of the embeddings of single columns, instead of E; dlrm: with cat'),
+  norm: common.norm,
+  dropout: common.dropout,
 }
 
 /** Options of {@link DLRM}. */
@@ -58,10 +84,10 @@ export interface DLRMOptions extends DLRMConfig {
 }
 
 /** A config with its defaults. */
-export type FullConfig = Required<Omit<DLRMConfig, 'qr' | 'md'>> & {
+export type FullConfig = Required<Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets'>> & {
   qr: Required<QrConfig> | null
   md: Required<MdConfig> | null
-}
+} & Pick<GraphInputs, 'columns' | 'buckets'>
 
 const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) === last ? layers : [...layers, last])
 
@@ -75,15 +101,15 @@ const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) ==
  * ```
  */
 function dlrmGraph(config: FullConfig): GraphSpec {
-  const { dense, tables, embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold } = config
-  const g = new GraphBuilder({ dense, tables, tableNames: config.tableNames })
+  const { embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold, norm, dropout } = config
+  const g = new GraphBuilder(config)
   const e = embeddings(g, config)
-  const x = dense > 0 ? mlp(g, 'bot_l', g.dense, { layers: bottom }) : undefined
+  const x = g.numericCount > 0 ? tower(g, 'bot_l', g.numeric, { layers: bottom, norm, dropout }) : undefined
   let z = e
   if (interaction === 'dot')
     z = interactionDot(g, 'interaction', x, e, { width: embeddingDim, itself: config.interactionItself })
   else if (x) z = concat(g, 'interaction', [x, e])
-  const logits = mlp(g, 'top_l', z, { layers: top, last: 'none' })
+  const logits = tower(g, 'top_l', z, { layers: top, norm, dropout, last: 'none' })
   const prediction = sigmoid(g, 'probability', logits, { threshold })
   const classWeights = loss === 'wbce' ? config.lossWeights : undefined
   return g.build({
@@ -98,6 +124,8 @@ function dlrmGraph(config: FullConfig): GraphSpec {
 /** DLRM: see {@link DLRMConfig}. Train with `fit` or `compile` + `step`, predict with `predict`, `predictSync`, `predictRows`. */
 export class DLRM extends Model {
   static readonly kind = 'dlrm'
+  /** @internal */
+  static readonly options = sharedOptions
   readonly kind = 'dlrm'
   readonly config: FullConfig
 
@@ -121,13 +149,13 @@ export class DLRM extends Model {
 }
 
 function complete(options: DLRMOptions): FullConfig {
-  const { dense, tables, embeddingDim } = options
+  const { dense, tables, embeddingDim, columns, buckets = [] } = options
   positiveIntegers('dense', [dense], 0)
   positiveIntegers('tables', tables)
   positiveIntegers('embeddingDim', [embeddingDim])
   positiveIntegers('bottom', options.bottom ?? [])
   positiveIntegers('top', options.top ?? [])
-  if (tables.length === 0) throw new DlrmError('ERR_ARGUMENT', 'tables: expected at least one table')
+  if (tables.length + buckets.length === 0) throw new DlrmError('ERR_ARGUMENT', 'tables: expected at least one table')
   oneOf('interaction', options.interaction, ['dot', 'cat'])
   oneOf('pooling', options.pooling, ['sum', 'mean', 'max'])
   oneOf('weightedPooling', options.weightedPooling, ['fixed', 'learned'])
@@ -141,12 +169,25 @@ function complete(options: DLRMOptions): FullConfig {
     embeddingDim,
     pooling: options.pooling ?? 'sum',
     weightedPooling: options.weightedPooling ?? 'fixed',
+    ...optionValues('dlrm', DLRM.options, pickOptions(options)),
+    ...(columns ? { columns } : {}),
   }
+  const [uneven] = Object.keys(of.embeddingDims)
+  if (uneven !== undefined && options.interaction !== 'cat') {
+    throw new DlrmError(
+      'ERR_ARGUMENT',
+      `[dlrm] embeddingDims: ${uneven}: only with interaction cat, dot needs equal widths`,
+    )
+  }
+  if (options.random && (columns || buckets.length > 0)) {
+    throw new DlrmError('ERR_ARGUMENT', '[dlrm] random: the reference knows no columns or buckets to draw numbers for')
+  }
+  const numeric = dense - new Set(buckets.map(({ feature }) => feature)).size
   return {
     dense,
     ...of,
     ...completeCompression(options, of),
-    bottom: dense > 0 ? endingIn(options.bottom ?? [], embeddingDim) : [],
+    bottom: numeric > 0 ? endingIn(options.bottom ?? [], embeddingDim) : [],
     top: endingIn(options.top ?? [], 1),
     interaction: options.interaction ?? 'dot',
     interactionItself: options.interactionItself ?? false,
@@ -155,8 +196,12 @@ function complete(options: DLRMOptions): FullConfig {
     lossThreshold: threshold,
     lossSaturates: options.lossSaturates ?? false,
     tableNames: options.tableNames ?? tables.map((_, t) => `C${t + 1}`),
+    ...(options.buckets ? { buckets } : {}),
   }
 }
+
+const pickOptions = (given: DLRMOptions): { [name: string]: unknown } =>
+  Object.fromEntries(Object.keys(sharedOptions).map(name => [name, given[name as keyof typeof sharedOptions]]))
 
 function positiveIntegers(name: string, values: unknown, least = 1): void {
   if (!Array.isArray(values)) throw new DlrmError('ERR_ARGUMENT', `${name}: expected an array of integers`)
@@ -173,16 +218,19 @@ function oneOf(name: string, value: unknown, choices: string[]): void {
   }
 }
 
-/** The reference's initial parameters: drawn table by table, then layer by layer, weight before bias; factors stay 1. */
+/**
+ * The reference's initial parameters: drawn table by table, then layer by layer, weight before bias. Factors and what it does not
+ * have, normalisations and tables of a normal distribution, stay as they are.
+ */
 function referenceInit(
   config: FullConfig,
   state: Map<string, Tensor>,
   random: RandomState,
   torchRandom: RandomState | undefined,
 ): Map<string, Tensor> {
-  referenceTables(config, state, random, torchRandom)
+  if (config.embeddingStd === null) referenceTables(config, state, random, torchRandom)
   for (const [name, { shape, data }] of state) {
-    if (/^(v_W_l|emb_l)/.test(name)) continue
+    if (/^(v_W_l|emb_l)|\.norm\./.test(name)) continue
     const [m, n = 0] = shape as [number, number?]
     const bound = Math.sqrt(1 / m)
     if (n > 0) data.set(random.normal(0, Math.sqrt(2 / (m + n)), data.length))

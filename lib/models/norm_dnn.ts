@@ -1,7 +1,8 @@
+import { DlrmError } from '../errors.js'
 import { fieldCount, fields, linear } from '../graph/fields.js'
 import { clicks } from '../graph/heads.js'
 import { add, fmPair, layerNorm } from '../graph/ops.js'
-import { deep, deepOptions } from './deep.js'
+import { concatOptions, deep, deepOptions } from './deep.js'
 import { defineModel } from './define.js'
 import { choice, flag } from './options.js'
 
@@ -18,7 +19,7 @@ export const NormDNN = defineModel({
   kind: 'norm_dnn',
   about: 'MLP with normalised embeddings and layers (Wang et al. 2020)',
   options: {
-    ...deepOptions,
+    ...concatOptions,
     norm: { ...deepOptions.norm, default: 'layer' as const },
     embeddingNorm: choice(
       'layer',
@@ -28,8 +29,13 @@ export const NormDNN = defineModel({
     fm: flag(false, "also DeepFM's pairs and linear part"),
   },
   graph(g, options) {
-    const { embeddingDim: width, embeddingStd: std, embeddingNorm, fm } = options
-    const v = fields(g, 'emb', { width, std })
+    const { embeddingDim: width, embeddingDims: widths, embeddingStd: std, embeddingNorm, fm } = options
+    const [uneven] = Object.keys(widths)
+    if (uneven !== undefined && (embeddingNorm !== 'none' || fm)) {
+      const message = `[norm_dnn] embeddingDims: ${uneven}: only with embeddingNorm none and without fm, which need equal widths`
+      throw new DlrmError('ERR_ARGUMENT', message)
+    }
+    const v = fields(g, 'emb', { width, widths, std })
     const groups = fieldCount(g)
     const x =
       embeddingNorm === 'none' ? v : layerNorm(g, 'emb_norm', v, { groups, varianceOnly: embeddingNorm === 'variance' })

@@ -93,6 +93,21 @@ export function columnPairs(help: string): Option<readonly (readonly [string, st
   }
 }
 
+/** A size for each of some columns, by name; as a flag `C1=32,C2=4`, or `none`. */
+export function sizesByColumn(help: string): Option<{ readonly [column: string]: number }> {
+  const isSize = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 1
+  const expected = (x: unknown) =>
+    typeof x === 'object' && x !== null && !Array.isArray(x) && Object.values(x).every(isSize)
+      ? undefined
+      : 'integers >= 1 by column, as a flag C1=32,C2=4 or none'
+  const pair = (text: string): [string, unknown] => {
+    const at = text.lastIndexOf('=')
+    return [text.slice(0, at), at > 0 && at < text.length - 1 ? Number(text.slice(at + 1)) : text]
+  }
+  const parse = (text: string) => (text === 'none' ? {} : Object.fromEntries(text.split(',').map(pair)))
+  return { default: {}, help, placeholder: 'column=E,...', expected, parse }
+}
+
 /** The options that most models share: the same word means the same everywhere. */
 export const common = {
   embeddingDim: integer(10, 'width E of every embedding', { placeholder: 'E' }),

@@ -1,7 +1,7 @@
 import { fields } from '../graph/fields.js'
 import { clicks } from '../graph/heads.js'
 import { add, linearBag, mlp } from '../graph/ops.js'
-import { deep, deepOptions, ZERO } from './deep.js'
+import { concatOptions, deep, ZERO } from './deep.js'
 import { defineModel } from './define.js'
 import { columnPairs, flag, integer } from './options.js'
 
@@ -18,7 +18,7 @@ export const WideDeep = defineModel({
   kind: 'wide_deep',
   about: 'linear model on columns and crosses beside an MLP (Cheng et al. 2016)',
   options: {
-    ...deepOptions,
+    ...concatOptions,
     crosses: columnPairs('wide side: pairs of columns whose combinations get a weight each'),
     crossRows: integer(100_000, 'wide side: weights of each pair of columns; combinations are hashed to them', {
       placeholder: 'R',
@@ -26,7 +26,7 @@ export const WideDeep = defineModel({
     wideColumns: flag(true, 'wide side: also a weight for each id of every column'),
   },
   graph(g, options) {
-    const { embeddingDim: width, embeddingStd: std, crosses, crossRows, wideColumns } = options
+    const { embeddingDim: width, embeddingDims: widths, embeddingStd: std, crosses, crossRows, wideColumns } = options
     const wide = g.group('wide', () => {
       const crossed = crosses.map(([a, b]) => g.cross(g.column(a), g.column(b), crossRows))
       const columns = [...(wideColumns ? g.columns : []), ...crossed]
@@ -37,7 +37,7 @@ export const WideDeep = defineModel({
       }
       return parts
     })
-    const v = fields(g, 'emb', { width, std })
+    const v = fields(g, 'emb', { width, widths, std })
     return clicks(g, add(g, 'logit', [...wide, deep(g, 'mlp', v, options)]))
   },
 })

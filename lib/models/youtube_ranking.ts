@@ -1,7 +1,7 @@
 import type { Value } from '../graph/builder.js'
 import { fields } from '../graph/fields.js'
 import { bceLoss, concat, exp, mul, sqrt } from '../graph/ops.js'
-import { deep, deepOptions } from './deep.js'
+import { concatOptions, deep } from './deep.js'
 import { defineModel } from './define.js'
 import { flag } from './options.js'
 
@@ -15,11 +15,11 @@ import { flag } from './options.js'
 export const YouTubeRanking = defineModel({
   kind: 'youtube_ranking',
   about: 'expected watch time by weighted logistic regression (Covington et al. 2016)',
-  options: { ...deepOptions, powers: flag(true, 'also the square root and the square of each dense feature') },
+  options: { ...concatOptions, powers: flag(true, 'also the square root and the square of each dense feature') },
   graph(g, options) {
-    const { embeddingDim: width, embeddingStd: std, powers } = options
+    const { embeddingDim: width, embeddingDims: widths, embeddingStd: std, powers } = options
     const parts: Value[] = []
-    if (g.columns.length > 0) parts.push(fields(g, 'emb', { width, std, dense: false }))
+    if (g.columns.length > 0) parts.push(fields(g, 'emb', { width, widths, std, dense: false }))
     if (g.numericCount > 0) {
       parts.push(g.numeric)
       if (powers) parts.push(sqrt(g, 'sqrt', g.numeric), mul(g, 'square', g.numeric, g.numeric))
