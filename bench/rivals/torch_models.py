@@ -106,6 +106,16 @@ class DeepFm(WideDeep):
         return self.linear(ids) + pairs(v) + self.mlp(v.flatten(1))
 
 
+class Nfm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.fields, self.mlp = Linear(), Fields(E), mlp(E, HIDDEN)
+
+    def forward(self, ids):
+        v = self.fields(ids)
+        return self.linear(ids) + self.mlp((v.sum(1).square() - v.square().sum(1)) / 2)
+
+
 class NormDnn(nn.Module):
     def __init__(self):
         super().__init__()
@@ -208,7 +218,7 @@ class YouTubeRanking(nn.Module):
 
 
 MODELS = {
-    "lr": Lr, "mf": Mf, "fm": Fm, "ffm": Ffm, "wide_deep": WideDeep, "deepfm": DeepFm, "norm_dnn": NormDnn, "dcn": Dcn,
+    "lr": Lr, "mf": Mf, "fm": Fm, "ffm": Ffm, "wide_deep": WideDeep, "deepfm": DeepFm, "nfm": Nfm, "norm_dnn": NormDnn, "dcn": Dcn,
     "dcn_v2": DcnV2, "xdeepfm": XDeepFm, "dlrm": Dlrm, "deeplight": DeepLight, "youtube_ranking": YouTubeRanking,
 }
 

@@ -170,6 +170,18 @@ def deepfm(s):
     return forward
 
 
+def nfm(s):
+    c, e = s.c, s.c["embeddingDim"]
+    emb, first = fields(s, "emb", e), linear(s, "linear")
+    deep = tower(s, "mlp", e, [*c["hidden"], 1], c)
+
+    def forward(p, dense, bags):
+        v = emb(p, dense, bags)
+        return first(p, dense, bags) + deep(p, (v.sum(1) ** 2 - (v**2).sum(1)) / 2)
+
+    return forward
+
+
 def deeplight(s):
     c, e, f = s.c, s.c["embeddingDim"], field_count(s.c)
     emb, first = fields(s, "emb", e), linear(s, "linear")
@@ -346,6 +358,7 @@ MODELS = [
     ("ffm", ffm, [dict(factors=4), dict(factors=3), dict(factors=8)]),
     ("wide_deep", wide_deep, [dict(hidden=[9, 6]), dict(hidden=[11], norm="batch"), dict(hidden=[16, 8], activation="tanh")]),
     ("deepfm", deepfm, [dict(hidden=[9, 6]), dict(hidden=[7, 5], norm="batch"), dict(hidden=[8], activation="gelu", norm="layer")]),
+    ("nfm", nfm, [dict(hidden=[9, 6]), dict(hidden=[7, 5], norm="batch"), dict(hidden=[8], activation="prelu")]),
     ("norm_dnn", norm_dnn, [dict(hidden=[9, 6], norm="layer", embeddingNorm="layer", fm=False),
                             dict(hidden=[9, 6], norm="batch", embeddingNorm="none", fm=True),
                             dict(hidden=[12, 6], norm="layer", embeddingNorm="variance", fm=False)]),
