@@ -28,21 +28,24 @@ export {
 } from './graph/builder.js'
 export * as ops from './graph/index.js'
 export * as kernels from './kernels.js'
+export type { MdConfig, QrConfig } from './models/compress.js'
 export {
   type DefinedModel,
   defineModel,
+  type GraphEnd,
   type ModelClass,
   type ModelDefinition,
   type ModelOptions,
 } from './models/define.js'
-export type { DLRMConfig, DLRMOptions } from './models/dlrm.js'
+export type { DLRMConfig, DLRMFullConfig, DLRMOptions } from './models/dlrm.js'
 export * from './models/index.js'
 export { loadModel, modelKinds } from './models/kinds.js'
 export { type CompileOptions, Model, type ParameterGroup, type Tensor } from './models/model.js'
 export type { Option, Options, Values } from './models/options.js'
 export * as option from './models/options.js'
 export type { PrunedParts } from './models/prune.js'
-export type { Attr, Attrs, GraphSpec, Isa } from './native.js'
+export type { Loadable } from './models/storage.js'
+export type { Attr, Attrs, DerivedColumn, GraphSpec, Isa } from './native.js'
 export { threads } from './native.js'
 export { Adagrad, type AdagradOptions } from './optim/adagrad.js'
 export { Adam, type AdamOptions } from './optim/adam.js'

@@ -63,6 +63,7 @@ export {
   layerNorm,
   layerNormBackward,
   type NormArguments,
+  type NormGradients,
 } from './kernels/norm.js'
 export {
   type FieldsArguments,

@@ -45,7 +45,8 @@ export interface LayerNormArguments extends Omit<NormArguments, 'weight' | 'bias
   training?: boolean
 }
 
-type Gradients = { dx: Float32Array; dweight?: Float32Array; dbias?: Float32Array } & KernelTiming
+/** What the backward passes of the norms give. */
+export type NormGradients = { dx: Float32Array; dweight?: Float32Array; dbias?: Float32Array } & KernelTiming
 
 /**
  * Batch normalisation over the examples: f((x - mean) / sqrt(var + eps) weight + bias), as torch.nn.BatchNorm1d.
@@ -63,7 +64,7 @@ export function batchNorm(args: BatchNormArguments, options?: KernelOptions): { 
 export function batchNormBackward(
   args: BatchNormArguments & { dout: Float32Array },
   options?: KernelOptions,
-): Gradients & { dweight: Float32Array; dbias: Float32Array } {
+): NormGradients & { dweight: Float32Array; dbias: Float32Array } {
   const { dweight, dbias, ...rest } = backward(batchCall(args), args.dout, options)
   return { dweight: dweight!, dbias: dbias!, ...rest }
 }
@@ -85,11 +86,15 @@ export function layerNorm(args: LayerNormArguments, options?: KernelOptions): { 
 export function layerNormBackward(
   args: LayerNormArguments & { dout: Float32Array },
   options?: KernelOptions,
-): Gradients {
+): NormGradients {
   return backward(layerCall(args), args.dout, options)
 }
 
-function backward(forward: ReturnType<typeof normCall>, gradient: Float32Array, options?: KernelOptions): Gradients {
+function backward(
+  forward: ReturnType<typeof normCall>,
+  gradient: Float32Array,
+  options?: KernelOptions,
+): NormGradients {
   const { op, batch, inputs } = forward
   const dout = new Arguments(op).floats('dout', gradient, 'B x N', batch, inputs[0]!.cols)
   const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)

@@ -84,7 +84,7 @@ export interface DLRMOptions extends DLRMConfig {
 }
 
 /** A config with its defaults. */
-export type FullConfig = Required<Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets'>> & {
+export type DLRMFullConfig = Required<Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets'>> & {
   qr: Required<QrConfig> | null
   md: Required<MdConfig> | null
 } & Pick<GraphInputs, 'columns' | 'buckets'>
@@ -100,7 +100,7 @@ const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) ==
  * bags of T tables -> embeddings [B,T*E]+
  * ```
  */
-function dlrmGraph(config: FullConfig): GraphSpec {
+function dlrmGraph(config: DLRMFullConfig): GraphSpec {
   const { embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold, norm, dropout } = config
   const g = new GraphBuilder(config)
   const e = embeddings(g, config)
@@ -127,7 +127,7 @@ export class DLRM extends Model {
   /** @internal */
   static readonly options = sharedOptions
   readonly kind = 'dlrm'
-  readonly config: FullConfig
+  readonly config: DLRMFullConfig
 
   /** Errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`. */
   constructor(options: DLRMOptions) {
@@ -148,7 +148,7 @@ export class DLRM extends Model {
   }
 }
 
-function complete(options: DLRMOptions): FullConfig {
+function complete(options: DLRMOptions): DLRMFullConfig {
   const { dense, tables, embeddingDim, columns, buckets = [] } = options
   positiveIntegers('dense', [dense], 0)
   positiveIntegers('tables', tables)
@@ -223,7 +223,7 @@ function oneOf(name: string, value: unknown, choices: string[]): void {
  * have, normalisations and tables of a normal distribution, stay as they are.
  */
 function referenceInit(
-  config: FullConfig,
+  config: DLRMFullConfig,
   state: Map<string, Tensor>,
   random: RandomState,
   torchRandom: RandomState | undefined,

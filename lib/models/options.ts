@@ -1,3 +1,8 @@
+/**
+ * The kinds of options that a model of {@link defineModel} has, with their defaults.
+ *
+ * @packageDocumentation
+ */
 import { DlrmError } from '../errors.js'
 
 /** One option of a model: its default, and what it takes, from a program or as the text of a flag. */

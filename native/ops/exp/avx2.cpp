@@ -17,6 +17,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const ExpKernels exp_avx2 = {avx2::forward, avx2::backward, 0.6};
+const UnaryKernels exp_avx2 = {avx2::forward, avx2::backward, 0.6};
 }
 #endif

@@ -17,6 +17,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const ExpKernels exp_avx512 = {avx512::forward, avx512::backward, 0.6};
+const UnaryKernels exp_avx512 = {avx512::forward, avx512::backward, 0.6};
 }
 #endif

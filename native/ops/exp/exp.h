@@ -3,17 +3,10 @@
 //   x, out [B,N]  f32
 // Backward, from out alone: dx = out * dout, beyond the limits too.
 #pragma once
-#include "base/view.h"
+#include "ops/unary.h"
 
 namespace dlrm {
 
-// Rows [range.begin, range.end) of the batch.
-struct ExpKernels {
-  void (*forward)(const View& out, const View& x, Range);
-  void (*backward)(const View& dx, const View& dout, const View& out, Range);
-  double forward_ns;  // per element, about
-};
-
-extern const ExpKernels exp_scalar, exp_avx2, exp_avx512;
+extern const UnaryKernels exp_scalar, exp_avx2, exp_avx512;
 
 }  // namespace dlrm

@@ -18,6 +18,6 @@ void backward(const View& dx, const View& dout, const View& out, Range range) {
 
 }  // namespace
 
-const ExpKernels exp_scalar = {forward, backward, 4};
+const UnaryKernels exp_scalar = {forward, backward, 4};
 
 }  // namespace dlrm

@@ -16,6 +16,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const SqrtKernels sqrt_avx2 = {avx2::forward, avx2::backward, 0.6};
+const UnaryKernels sqrt_avx2 = {avx2::forward, avx2::backward, 0.6};
 }
 #endif

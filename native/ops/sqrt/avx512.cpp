@@ -16,6 +16,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const SqrtKernels sqrt_avx512 = {avx512::forward, avx512::backward, 0.6};
+const UnaryKernels sqrt_avx512 = {avx512::forward, avx512::backward, 0.6};
 }
 #endif

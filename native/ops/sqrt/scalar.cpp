@@ -18,6 +18,6 @@ void backward(const View& dx, const View& dout, const View& out, Range range) {
 
 }  // namespace
 
-const SqrtKernels sqrt_scalar = {forward, backward, 2};
+const UnaryKernels sqrt_scalar = {forward, backward, 2};
 
 }  // namespace dlrm
