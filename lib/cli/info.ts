@@ -73,7 +73,8 @@ function short(value: unknown): string {
       .join(', ')
   }
   if (!Array.isArray(value)) return String(value)
-  const shown = value.slice(0, MOST_VALUES).join(' ')
+  const isObject = value.some(each => typeof each === 'object' && !Array.isArray(each))
+  const shown = isObject ? value.slice(0, MOST_VALUES).map(short).join('; ') : value.slice(0, MOST_VALUES).join(' ')
   return value.length > MOST_VALUES ? `${shown} ... (${value.length})` : shown || 'none'
 }
 
@@ -89,8 +90,15 @@ function schemaLines({ label, weight, dense, categorical }: Schema): string[] {
   for (const encode of ['vocabulary', 'hash', 'id']) {
     const columns = categorical.filter(column => column.encode === encode)
     if (columns.length === 0) continue
-    const rows = columns.reduce((sum, { size }) => sum + size, 0)
+    const rows = columns.reduce((sum, { size, sharing }) => sum + (sharing === undefined ? size : 0), 0)
     lines.push(`  ${encode.padEnd(18)} ${of(columns)}: ${count(rows)} rows`)
   }
+  const options: [string, string[]][] = [
+    ['pooling', categorical.flatMap(({ name, pooling }) => (pooling ? [`${name} ${pooling}`] : []))],
+    ['sharing', categorical.flatMap(({ name, sharing }) => (sharing === undefined ? [] : [`${name} with ${sharing}`]))],
+    ['buckets', dense.flatMap(({ name, buckets }) => (buckets ? [`${name} ${buckets.length + 1}`] : []))],
+  ]
+  for (const [name, columns] of options)
+    if (columns.length > 0) lines.push(`  ${name.padEnd(18)} ${columns.join(', ')}`)
   return lines
 }
