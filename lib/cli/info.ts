@@ -68,9 +68,8 @@ function text({ file, kind, config, schema, tensors, parameters }: Contents): st
 
 function short(value: unknown): string {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return Object.entries(value)
-      .map(([name, each]) => `${name} ${short(each)}`)
-      .join(', ')
+    const parts = Object.entries(value).map(([name, each]) => `${name} ${short(each)}`)
+    return parts.join(', ') || 'none'
   }
   if (!Array.isArray(value)) return String(value)
   const isObject = value.some(each => typeof each === 'object' && !Array.isArray(each))
