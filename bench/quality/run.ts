@@ -61,7 +61,7 @@ async function printCommands(): Promise<void> {
 
 async function judge(): Promise<number> {
   console.log(machine())
-  const times = new PredictionTimes(['deeplight_dense', 'deeplight'])
+  const times = new PredictionTimes('deeplight', 'deeplight_dense')
   const nowhere = { write: () => true } as unknown as NodeJS.WritableStream // the verdicts are the table
   const comparison = await compareModels(
     flags(),
@@ -78,7 +78,7 @@ async function judge(): Promise<number> {
   )
   const { lines, short } = verdicts(comparison.entrants)
   console.log(lines.join('\n'))
-  const slow = times.judge('deeplight', 'deeplight_dense', 2)
+  const slow = times.judge(2)
   for (const line of slow.lines) console.log(line)
   const missing = [...short, ...slow.short]
   if (missing.length > 0) console.log(`short: ${missing.join('; ')}`)

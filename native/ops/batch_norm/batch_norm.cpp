@@ -36,6 +36,12 @@ class BatchNorm : public Op {
     params.push_back({args.name + ".running_mean", {cols_}, {}, false, true});
     params.push_back({args.name + ".running_var", {cols_}, {Init::ones}, false, true});
     backward_reads_outputs = activation_ == Activation::sigmoid || activation_ == Activation::tanh;
+    packed_floats = cols_;
+  }
+
+  // packed: r of the running variance; a root for each column would be most of one example's time.
+  void prepare(const Run& run) const override {
+    for (int64_t c = 0; c < cols_; ++c) run.packed[c] = static_cast<float>(1 / std::sqrt(run.params[3].f32()[c] + eps_));
   }
 
   void forward(const Run& run) const override {
@@ -136,7 +142,7 @@ class BatchNorm : public Op {
   void running_statistics(const Run& run, Range columns) const {
     for (int64_t c = columns.begin; c < columns.end; ++c) {
       mean(run)[c] = run.params[2].f32()[c];
-      r(run)[c] = static_cast<float>(1 / std::sqrt(run.params[3].f32()[c] + eps_));
+      r(run)[c] = run.packed[c];
     }
   }
 
