@@ -38,7 +38,8 @@ export interface FitOptions {
   reduceLrOnPlateau?: PlateauOptions
   /**
    * Prune the model on a schedule, and exactly to the target before this resolves. Once the schedule has reached its target,
-   * each validation is preceded by a pruning, and only those validations count for early stopping.
+   * each validation is preceded by a pruning, and only those validations count for early stopping. `reduceLrOnPlateau` judges the
+   * warm-up, then those, not what the schedule does in between.
    */
   pruning?: PruningOptions
   /** Write a checkpoint each `every` steps to the folder `dir`, keep the last `keep` (default 3). */
@@ -200,7 +201,7 @@ class Fit {
         from,
       })) {
         if (this.#stopped()) break
-        this.#pruning?.beforeStep(this.#epoch)
+        if (this.#pruning?.beforeStep(this.#epoch)) this.#plateau?.forget()
         const loss = this.#model.step(batch) // copies the batch, runs while the next one is read
         loss.catch(() => {})
         await this.#settle()
@@ -274,12 +275,12 @@ class Fit {
     this.#mark = performance.now()
     this.#history.push({ step: this.#model.steps, epoch: this.#epoch, valid: metrics })
     await this.#report(metrics)
-    if (this.#pruning?.complete === false) return
-    if (this.#plateau) {
+    const underWay = this.#pruning && this.#pruning.start >= 0 && !this.#pruning.complete
+    if (this.#plateau && !underWay) {
       this.#plateau.judge(steering(metrics, this.#plateau.metric))
       this.#scaleRates()
     }
-    if (!earlyStopping) return
+    if (!earlyStopping || this.#pruning?.complete === false) return
     const value = steering(metrics, this.#metric())
     if (!this.#best || isBetter(this.#metric(), value, this.#best.value)) {
       this.#best = { value, step: this.#model.steps }

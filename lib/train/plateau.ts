@@ -42,6 +42,11 @@ export class Plateau {
     this.minLr = minLr
   }
 
+  /** Starts over from the next validation, with the rates of now. */
+  forget(): void {
+    this.state = { ...this.state, best: null, since: 0 }
+  }
+
   /** Counts one validation. */
   judge(value: number): void {
     const { best, since, scale } = this.state

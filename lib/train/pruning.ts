@@ -59,10 +59,12 @@ export class Pruning {
     return this.#reached(this.#model.steps) === 1
   }
 
-  /** To be called before each step of an epoch. */
-  beforeStep(epoch: number): void {
+  /** To be called before each step of an epoch; whether the warm-up has just ended. */
+  beforeStep(epoch: number): boolean {
     const { warmupEpochs = 0, warmupSteps = 0 } = this.#options
-    if (this.start < 0 && epoch >= warmupEpochs && this.#model.steps >= warmupSteps) this.start = this.#model.steps
+    if (this.start >= 0 || epoch < warmupEpochs || this.#model.steps < warmupSteps) return false
+    this.start = this.#model.steps
+    return true
   }
 
   /** Prunes behind the steps so far, if it is time to. */

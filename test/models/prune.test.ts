@@ -111,6 +111,30 @@ t.test('fit prunes on a schedule and ends at the target, whichever validation wa
   })
 })
 
+t.test('a plateau is met in the warm-up and at the target, not in between', async t => {
+  await withData(async (data, make) => {
+    const scales: number[] = []
+    const { steps } = await make().fit(
+      data,
+      options({
+        optimizer: new Adagrad({ lr: 1e-12 }), // all validations of the warm-up are alike, and all at the target
+        reduceLrOnPlateau: { metric: 'logloss', factor: 0.5 },
+        validEvery: 10,
+        onProgress: p => (scales[p.step] = p.rateScale),
+      }),
+    )
+    const warm = steps / 4
+    const atEnd = scales[warm + 1]!
+    t.equal(
+      scales[warm - 1],
+      0.5 ** (Math.floor((warm - 1) / 10) - 1),
+      'each validation but the first lowers the rates',
+    )
+    t.same(new Set(scales.slice(warm + 1, warm + 45)), new Set([atEnd]), 'pruning does not')
+    t.ok(scales.at(-1)! < atEnd / 4, 'the target does')
+  })
+})
+
 t.test('a run too short for its schedule is pruned at the end and validated again', async t => {
   await withData(async (data, make) => {
     const model = make()
