@@ -181,6 +181,12 @@ const files: Flag[] = [
     'columns with the same values: one vocabulary, and one table in models (default none)',
     FILES,
   ),
+  flag(
+    '--transform <kind>',
+    oneOf('identity', 'log1p', 'quantile'),
+    'of numeric columns; quantile: into [0, 1) by quantiles (default: kaggle log1p, csv identity)',
+    FILES,
+  ),
   flag('--on-bad-line <what>', oneOf('skip', 'error'), 'skip and count malformed lines, or stop (default skip)', FILES),
   yes('--shuffle', 'a new order in each epoch (default on)', JUDGED),
 ]
@@ -190,7 +196,6 @@ const csv: Flag[] = [
   flag('--weight-column <column>', text, 'what each example counts in the training loss, >= 0 (default none)', ['csv']),
   flag('--dense-columns <a,b>', names, 'numeric columns (default none)', ['csv']),
   flag('--categorical-columns <a,b>', names, 'categorical columns (default all others)', ['csv']),
-  flag('--transform <kind>', oneOf('identity', 'log1p'), 'of numeric columns (default identity)', ['csv']),
   flag('--encode <kind>', oneOf('vocabulary', 'hash', 'id'), 'of categorical columns (default vocabulary)', ['csv']),
   flag('--delimiter <c>', character, 'between cells: a character, or tab (default ,)', ['csv']),
   flag('--separator <c>', character, 'between several values in one cell (default none)', ['csv']),

@@ -26,9 +26,9 @@ export async function openData(
 }
 
 async function openFiles(s: TrainSettings, schema: Schema | undefined): Promise<RunData> {
-  const { rawDataFile, validFraction, onBadLine, hashSize, minCount, validDataFile, testDataFile } = s
+  const { rawDataFile, validFraction, onBadLine, hashSize, minCount, transform, validDataFile, testDataFile } = s
   const features = { pooling: s.poolingOf, sharing: s.share, buckets: s.buckets }
-  const common = defined({ validFraction, onBadLine, schema, ...features })
+  const common = defined({ validFraction, onBadLine, schema, transform, ...features })
   if (s.mode === 'kaggle') {
     const { openCriteo } = await import('../data/criteo.js')
     return openCriteo(rawDataFile!, {
@@ -37,10 +37,10 @@ async function openFiles(s: TrainSettings, schema: Schema | undefined): Promise<
     })
   }
   const { openCsv } = await import('../data/csv.js')
-  const { denseColumns: dense, categoricalColumns: categorical, transform, delimiter, separator, encode } = s
+  const { denseColumns: dense, categoricalColumns: categorical, delimiter, separator, encode } = s
   return openCsv(rawDataFile!, {
     ...common,
-    ...defined({ dense, categorical, transform, delimiter, separator, minCount, size: hashSize }),
+    ...defined({ dense, categorical, delimiter, separator, minCount, size: hashSize }),
     ...defined({ valid: validDataFile, test: testDataFile, encode: encode ?? (hashSize ? 'hash' : undefined) }),
     label: s.label ?? schema?.label ?? 'label',
     ...defined({ weight: s.weightColumn }),

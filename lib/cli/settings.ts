@@ -59,7 +59,7 @@ export interface TrainFlags {
   weightColumn?: string
   denseColumns?: string[]
   categoricalColumns?: string[]
-  transform?: 'identity' | 'log1p'
+  transform?: 'identity' | 'log1p' | 'quantile'
   encode?: 'vocabulary' | 'hash' | 'id'
   delimiter?: string
   separator?: string

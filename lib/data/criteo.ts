@@ -1,7 +1,8 @@
 import { DlrmError } from '../errors.js'
 import type { LineFormat } from './delimited.js'
+import { refuseQuantiles } from './features.js'
 import { show, wholeNumber } from './options.js'
-import type { CategoricalColumn, SchemaJson } from './schema.js'
+import type { CategoricalColumn, DenseTransform, SchemaJson } from './schema.js'
 import type { DataSet } from './source.js'
 import type { TextOptions } from './text_source.js'
 
@@ -21,6 +22,8 @@ export interface CriteoOptions extends TextOptions {
    * (default 10); all others share index 0. Costs a first pass over the file.
    */
   minCount?: number
+  /** For the integers (default log1p). The quantiles of `quantile` are those of the training split's first 100,000 rows. */
+  transform?: DenseTransform
   /** A validation file, instead of the training file's end. */
   validFile?: string
   testFile?: string
@@ -28,16 +31,18 @@ export interface CriteoOptions extends TextOptions {
 
 /**
  * Opens Criteo's display advertising data (Kaggle's train.txt, or a day of the Terabyte logs): lines of 40 cells between TABs, a
- * label 0 or 1, 13 integers, 26 categories of 8 hexadecimal digits; an empty cell is a missing value. Integers become log(x + 1).
+ * label 0 or 1, 13 integers, 26 categories of 8 hexadecimal digits; an empty cell is a missing value. Integers become log(x + 1), unless `transform` says
+ * otherwise.
  * Any size of file: it is read as it is used, on a thread.
  */
 export async function openCriteo(path: string, options: CriteoOptions = {}): Promise<DataSet> {
-  const { validFile, testFile, hashSize, minCount, ...rest } = options
+  const { validFile, testFile, hashSize, minCount, transform = 'log1p', ...rest } = options
   if (hashSize !== undefined && minCount !== undefined) {
     throw new DlrmError('ERR_ARGUMENT', 'hashSize, minCount: give one of them, not both')
   }
+  refuseQuantiles(rest.schema, [transform])
   const categorical = categories(hashSize, minCount)
-  const dense = INTEGERS.map(name => ({ name, transform: 'log1p' as const }))
+  const dense = INTEGERS.map(name => ({ name, transform }))
   const schema: SchemaJson = { version: 1, label: LABEL, dense, categorical }
   const format: LineFormat = { delimiter: 9, quotes: false, criteo: true, columns: criteoColumns }
   const { openTextFiles } = await import('./text_source.js') // not at once: `import 'dlrm'` should be quick

@@ -1,5 +1,6 @@
 import { DlrmError } from '../errors.js'
 import type { LineFormat } from './delimited.js'
+import { refuseQuantiles } from './features.js'
 import { OPEN_SIZE, oneOf, show, wholeNumber } from './options.js'
 import type { CategoricalColumn, DenseTransform, SchemaJson } from './schema.js'
 import type { DataSet } from './source.js'
@@ -33,7 +34,7 @@ export interface CsvOptions extends TextOptions, CsvEncoding {
   dense?: readonly string[]
   /** Names of the categorical columns (default: all that are neither label, weight nor dense). */
   categorical?: readonly string[]
-  /** For dense columns (default identity). */
+  /** For dense columns (default identity). The quantiles of `quantile` are those of the training split's first 100,000 rows. */
   transform?: DenseTransform
   /** Encodings of single columns, over the ones above. */
   columns?: Readonly<Record<string, CsvEncoding & { transform?: DenseTransform }>>
@@ -49,13 +50,14 @@ export interface CsvOptions extends TextOptions, CsvEncoding {
  * value. By default every column has a vocabulary, built in a first pass over the training split.
  */
 export async function openCsv(path: string, options: CsvOptions): Promise<DataSet> {
-  const { delimiter = ',', valid, test } = options
+  const { delimiter = ',', valid, test, schema: given, transform, columns = {} } = options
   if (typeof delimiter !== 'string' || !/^[\t -~]$/.test(delimiter) || /["\w.+-]/.test(delimiter)) {
     throw new DlrmError(
       'ERR_ARGUMENT',
       `delimiter: expected one character that is no part of a number or word, received ${show(delimiter)}`,
     )
   }
+  refuseQuantiles(given, [transform, ...Object.values(columns).map(column => column.transform)])
   // Not at once: `import 'dlrm'` should be quick.
   const { openTextFiles } = await import('./text_source.js')
   const { headerCells } = await import('./delimited.js')

@@ -1,4 +1,4 @@
-import { BAD, type CellEncoder, cellEncoders, hexOnly, log1p, parseNumber } from './encode.js'
+import { BAD, type CellEncoder, cellEncoders, denseEncoder, hexOnly, log1p, parseNumber } from './encode.js'
 import { hexAt } from './hash.js'
 import { Layout, type Records } from './records.js'
 import type { Schema } from './schema.js'
@@ -22,6 +22,8 @@ const CATEGORY = 3
 /** A category, one per cell, whose encoder takes hexadecimal values. */
 const HEX = 4
 const WEIGHT = 5
+/** A number that `#transforms` makes something of: apart from the others, which are the fast path. */
+const TRANSFORMED = 6
 const ZERO = 48
 const MINUS = 45
 const LINE_FEED = 10
@@ -37,12 +39,13 @@ export class LineParser {
 
   readonly #format: LineFormat
   readonly #kind: Uint8Array
-  /** Table of each categorical column. */
+  /** Table of each categorical column; dense feature of each `TRANSFORMED` one. */
   readonly #index: Int32Array
   /** Word of each column in a row. */
   readonly #word: Int32Array
   /** Which dense columns are log-transformed. */
   readonly #log: Uint8Array
+  readonly #transforms: ((value: number) => number)[]
   readonly #encoders: CellEncoder[]
   readonly #separators: Int32Array
   /** The word of a weight that the file lacks and that is 1 therefore; -1: none. */
@@ -59,6 +62,7 @@ export class LineParser {
     this.#index = new Int32Array(format.columns.length)
     this.#word = new Int32Array(format.columns.length)
     this.#log = new Uint8Array(format.columns.length)
+    this.#transforms = schema.dense.map(denseEncoder)
     const own = encoders ?? cellEncoders(schema.categorical)
     this.#encoders = format.criteo ? own.map(hexOnly) : [...own]
     this.#separators = Int32Array.from(schema.categorical, column => column.separator?.charCodeAt(0) ?? -1)
@@ -72,8 +76,9 @@ export class LineParser {
         this.#word[c] = this.layout.weight
       }
       if (d >= 0) {
-        this.#kind[c] = DENSE
+        this.#kind[c] = schema.dense[d]!.transform === 'quantile' ? TRANSFORMED : DENSE
         this.#word[c] = 1 + d
+        this.#index[c] = d
         this.#log[c] = Number(schema.dense[d]!.transform === 'log1p')
       }
       if (t >= 0) {
@@ -152,11 +157,13 @@ export class LineParser {
       out.words[word] = code
       return code
     }
-    const value = start < end ? parseNumber(bytes, start, end) : kind === DENSE ? 0 : NaN
+    const empty = kind === DENSE || kind === TRANSFORMED ? 0 : NaN
+    const value = start < end ? parseNumber(bytes, start, end) : empty
     if (kind === WEIGHT && !(value >= 0)) return BAD.weight
     if (Number.isNaN(value)) return kind === LABEL ? BAD.label : BAD.number
     if (kind === LABEL && this.#format.criteo && value !== 0 && value !== 1) return BAD.label
-    out.floats[word] = this.#log[c] === 1 ? log1p(value) : value
+    if (kind === TRANSFORMED) out.floats[word] = this.#transforms[index]!(value)
+    else out.floats[word] = this.#log[c] === 1 ? log1p(value) : value
     return 0
   }
 

@@ -1,6 +1,7 @@
 import { ByteDictionary } from './dictionary.js'
 import { hex8, modulo, murmur3 } from './hash.js'
-import type { CategoricalColumn, DenseTransform } from './schema.js'
+import { cumulative } from './quantiles.js'
+import type { CategoricalColumn, DenseColumn } from './schema.js'
 
 /**
  * The index of the category in `bytes[start..end)`, or a negative code of {@link BAD}.
@@ -152,7 +153,14 @@ export function log1p(value: number): number {
 const LOGS = 4096
 let logs: Float32Array | undefined
 
-/** What the model sees for a dense value. */
-export function transformed(transform: DenseTransform, value: number): number {
-  return transform === 'log1p' ? log1p(value) : value
+/** What the model sees for a dense value, before it becomes float32. */
+export function denseEncoder({ transform, boundaries = [] }: DenseColumn): (value: number) => number {
+  switch (transform) {
+    case 'identity':
+      return value => value
+    case 'log1p':
+      return log1p
+    case 'quantile':
+      return cumulative(boundaries)
+  }
 }

@@ -1,12 +1,26 @@
 import { DlrmError } from '../errors.js'
 import type { Bags, Batch } from './batch.js'
-import { badReason, type CellEncoder, cellEncoders, parseNumber, transformed } from './encode.js'
+import { badReason, type CellEncoder, cellEncoders, denseEncoder, parseNumber } from './encode.js'
 import { show } from './options.js'
 import type { CategoricalColumn, Schema } from './schema.js'
 
 type Row = Record<string, unknown>
 
-const encoders = new WeakMap<Schema, CellEncoder[]>()
+interface Encoders {
+  dense: ((value: number) => number)[]
+  cells: CellEncoder[]
+}
+
+const known = new WeakMap<Schema, Encoders>()
+
+function encodersOf(schema: Schema): Encoders {
+  const made = known.get(schema) ?? {
+    dense: schema.dense.map(denseEncoder),
+    cells: cellEncoders(schema.categorical),
+  }
+  known.set(schema, made)
+  return made
+}
 
 /** Implements `Schema.encodeRows`. */
 export function encodeRows(schema: Schema, rows: readonly Row[]): Batch {
@@ -15,13 +29,12 @@ export function encodeRows(schema: Schema, rows: readonly Row[]): Batch {
     checkRow(schema, row, b)
   })
   const size = rows.length
+  const { dense: transforms, cells } = encodersOf(schema)
   const dense = new Float32Array(size * schema.denseCount)
-  schema.dense.forEach(({ name, transform }, d) => {
-    for (let b = 0; b < size; b++)
-      dense[b * schema.denseCount + d] = transformed(transform, numberOf(rows[b]!, b, name))
+  schema.dense.forEach(({ name }, d) => {
+    const encode = transforms[d]!
+    for (let b = 0; b < size; b++) dense[b * schema.denseCount + d] = encode(numberOf(rows[b]!, b, name))
   })
-  const cells = encoders.get(schema) ?? cellEncoders(schema.categorical)
-  encoders.set(schema, cells)
   const batch: Batch = { size, dense, tables: schema.categorical.map((column, t) => bagsOf(column, cells[t]!, rows)) }
   const { label, weight } = schema
   const all = (name: string): boolean => size > 0 && rows.every(row => !isMissing(row[name]))

@@ -2,8 +2,8 @@
 import { DlrmError } from '../errors.js'
 import type { Pooling } from '../graph/builder.js'
 import { show, wholeNumber } from './options.js'
-import { boundaries, sortedFeatures } from './quantiles.js'
-import type { CategoricalColumn, Schema, SchemaJson } from './schema.js'
+import { boundaries, cumulative, sortedFeatures, steps } from './quantiles.js'
+import type { CategoricalColumn, DenseColumn, DenseTransform, Schema, SchemaJson } from './schema.js'
 import type { DataSource } from './source.js'
 
 /** By name of the column. */
@@ -50,19 +50,48 @@ export function withFeatures(draft: SchemaJson, options: FeatureOptions): Schema
   return { ...draft, dense, categorical }
 }
 
-/** The numbers of buckets among the options become boundaries. Errors: those of the source, `ERR_DATA` without examples. */
+/** A draft's column whose quantiles are still to be found. */
+const isOpen = ({ transform, boundaries }: DenseColumn): boolean => transform === 'quantile' && boundaries === undefined
+
+/** The draft to read a file with before quantiles are found: columns without theirs are plain numbers. */
+export function withoutQuantiles(draft: SchemaJson): SchemaJson {
+  const dense = draft.dense.map(column => (isOpen(column) ? { ...column, transform: 'identity' as const } : column))
+  return { ...draft, dense }
+}
+
+/**
+ * The schema, which is `withoutQuantiles(draft)` with vocabularies, with what the source's first 100,000 rows tell: the quantiles that
+ * the draft lacks, then boundaries for the numbers of buckets among the options, of the transformed values as every bucket is.
+ * `source` reads by `schema`. Errors: those of the source, `ERR_DATA` without examples.
+ */
 export async function findBoundaries(
   schema: SchemaJson,
+  draft: SchemaJson,
   { buckets = {} }: FeatureOptions,
   source: DataSource,
 ): Promise<SchemaJson> {
-  if (!Object.values(buckets).some(cut => typeof cut === 'number')) return schema
+  const open = draft.dense.map(isOpen)
+  if (!open.includes(true) && !Object.values(buckets).some(cut => typeof cut === 'number')) return schema
   const sorted = await sortedFeatures(source)
-  const dense = schema.dense.map((column, d) => {
+  const dense = schema.dense.map((column, d): DenseColumn => {
+    let values = sorted[d]!
+    const found = open[d] ? steps(values) : undefined
+    if (found) values = values.map(cumulative(found))
     const cut = buckets[column.name]
-    return typeof cut === 'number' ? { ...column, buckets: boundaries(sorted[d]!, cut) } : column
+    return {
+      ...column,
+      ...(found ? { transform: 'quantile', boundaries: found } : {}),
+      ...(typeof cut === 'number' ? { buckets: boundaries(values, cut) } : {}),
+    }
   })
   return { ...schema, dense }
+}
+
+/** Errors: `ERR_ARGUMENT` for quantiles to be found beside a schema, which has them. */
+export function refuseQuantiles(schema: Schema | undefined, transforms: readonly (DenseTransform | undefined)[]): void {
+  if (schema && transforms.includes('quantile')) {
+    throw new DlrmError('ERR_ARGUMENT', 'transform quantile: not with a schema, which has its own')
+  }
 }
 
 /** Errors: `ERR_ARGUMENT` for options beside a schema, which says all this. */

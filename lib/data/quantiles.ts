@@ -50,3 +50,37 @@ export function boundaries(sorted: Float32Array, n: number): number[] {
   }
   return found
 }
+
+/** Quantiles of a `quantile` transform, when the data have as many values. */
+const STEPS = 256
+
+/**
+ * The boundaries of a `quantile` transform, n + 1 numbers of the N values with n = min(256, N - 1), at least 1: boundary i is the value
+ * at rank round(i (N - 1) / n), so the first is the least value and the last the greatest. Equal ones stay.
+ */
+export function steps(sorted: Float32Array): number[] {
+  const last = sorted.length - 1
+  const n = Math.max(1, Math.min(STEPS, last))
+  return Array.from({ length: n + 1 }, (_, i) => sorted[Math.round((i * last) / n)]!)
+}
+
+const BELOW_ONE = 1 - 2 ** -24
+
+/** F of these boundaries: see `DenseTransform`. It sees float32, what the boundaries are made of, so that equal values are equal. */
+export function cumulative(boundaries: readonly number[]): (value: number) => number {
+  const b = Float32Array.from(boundaries)
+  const n = b.length - 1
+  return value => {
+    const x = Math.fround(value)
+    if (x < b[0]!) return 0
+    if (x >= b[n]!) return BELOW_ONE
+    let low = 0
+    let high = n
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      if (b[middle]! <= x) low = middle
+      else high = middle
+    }
+    return Math.min(BELOW_ONE, (low + (x - b[low]!) / (b[high]! - b[low]!)) / n)
+  }
+}

@@ -5,13 +5,24 @@ import { encodeRows } from './encode_rows.js'
 import { show } from './options.js'
 import { checkColumns, record } from './schema_check.js'
 
-/** `log1p` is log(x + 1) with negative x taken as 0. A missing value is 0 either way. */
-export type DenseTransform = 'identity' | 'log1p'
+/**
+ * `log1p` is log(x + 1) with negative x taken as 0. `quantile` is the cumulative distribution F of the training data, in [0, 1), linear
+ * between n + 1 quantiles b (Covington et al. 2016, section 4.1): with b_i the last that is not above x,
+ * F(x) = (i + (x - b_i) / (b_{i+1} - b_i)) / n; 0 below b_0, and the largest float32 below 1 from b_n on.
+ *
+ * A missing value is 0 before the transform, among the data of the quantiles too: 0 by `identity` and `log1p`, F(0) by `quantile`.
+ */
+export type DenseTransform = 'identity' | 'log1p' | 'quantile'
 
 /** One numeric column. */
 export interface DenseColumn {
   name: string
   transform: DenseTransform
+  /**
+   * With `quantile`, and only with it: its n + 1 quantiles b, at least two numbers, none below the one before. Equal ones are a value
+   * that many examples have: F jumps there.
+   */
+  boundaries?: readonly number[]
   /**
    * A model has a vector for each bucket of this column instead of the number: n ascending boundaries of what `transform` makes of a
    * value cut it into n + 1, half open, as `g.bucketize` has it. A missing value is 0 and in the bucket of 0.

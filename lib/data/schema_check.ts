@@ -29,12 +29,7 @@ export function checkColumns(
   dense.forEach((value: unknown, i) => {
     const column = record(code, `dense[${i}]`, value)
     name(`dense[${i}]`, column.name)
-    if (column.transform !== 'identity' && column.transform !== 'log1p') {
-      throw new DlrmError(
-        code,
-        `schema: ${column.name}: expected transform identity or log1p, received ${show(column.transform)}`,
-      )
-    }
+    checkTransform(code, column)
     checkBuckets(code, column)
   })
   categorical.forEach((value: unknown, i) => {
@@ -45,10 +40,29 @@ export function checkColumns(
   for (const column of categorical) if (column.sharing !== undefined) checkSharing(code, column, categorical)
 }
 
+const isFloat = (x: unknown): boolean => typeof x === 'number' && Number.isFinite(Math.fround(x))
+
+function checkTransform(code: ErrorCode, { name, transform, boundaries }: Column): void {
+  if (transform !== 'identity' && transform !== 'log1p' && transform !== 'quantile') {
+    const expected = 'expected transform identity, log1p or quantile'
+    throw new DlrmError(code, `schema: ${name}: ${expected}, received ${show(transform)}`)
+  }
+  if (transform !== 'quantile') {
+    if (boundaries === undefined) return
+    throw new DlrmError(code, `schema: ${name}: boundaries: only with transform quantile, received ${transform}`)
+  }
+  const isBoundary = (x: unknown, i: number, all: unknown[]): boolean =>
+    isFloat(x) && (i === 0 || (x as number) >= (all[i - 1] as number))
+  if (!Array.isArray(boundaries) || boundaries.length < 2 || !boundaries.every(isBoundary)) {
+    const expected = 'expected two or more finite numbers, none below the one before'
+    throw new DlrmError(code, `schema: ${name}: boundaries: ${expected}, received ${show(boundaries)}`)
+  }
+}
+
 function checkBuckets(code: ErrorCode, { name, buckets }: Column): void {
   if (buckets === undefined) return
   const isBoundary = (x: unknown, i: number, all: unknown[]): boolean =>
-    typeof x === 'number' && Number.isFinite(Math.fround(x)) && (i === 0 || x > (all[i - 1] as number))
+    isFloat(x) && (i === 0 || (x as number) > (all[i - 1] as number))
   if (!Array.isArray(buckets) || !buckets.every(isBoundary)) {
     throw new DlrmError(code, `schema: ${name}: buckets: expected finite ascending numbers, received ${show(buckets)}`)
   }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { DlrmError, ioError } from '../errors.js'
 import type { LineFormat } from './delimited.js'
-import { type FeatureOptions, findBoundaries, refuseFeatures, withFeatures } from './features.js'
+import { type FeatureOptions, findBoundaries, refuseFeatures, withFeatures, withoutQuantiles } from './features.js'
 import { numberIn, OPEN_SIZE, oneOf, show, wholeNumber } from './options.js'
 import { ReaderPool } from './reader.js'
 import { Layout, unpackBatch } from './records.js'
@@ -32,7 +32,7 @@ export interface TextFiles extends TextOptions {
   valid?: string
   test?: string
   inspect: (path: string, head: Buffer) => Opening
-  /** Makes the schema when none is given: vocabularies empty and unknown sizes `OPEN_SIZE`, to be found in a first pass. */
+  /** Makes the schema when none is given: vocabularies empty, unknown sizes `OPEN_SIZE` and no quantiles, to be found in a first pass. */
   draft: (opening: Opening) => SchemaJson
 }
 
@@ -53,14 +53,18 @@ export async function openTextFiles(files: TextFiles): Promise<DataSet> {
   const cut = whole.end - Math.floor((whole.end - whole.first) * fraction)
   const pool = new ReaderPool()
   try {
-    const trainPlan = { ...whole, end: cut }
+    const trainPlan = { ...whole, end: cut, schema: withoutQuantiles(whole.schema) }
     const { rows, skipped, schema: read } = await schemaOf(files, trainPlan, pool)
+    // Of small groups: the thread need not keep its rows, which are not those of training.
+    const samplePlan = { ...trainPlan, groupBytes: trainPlan.blockBytes, schema: read.toJSON() }
+    const sample = new TextSource(pool, 'train', samplePlan, read, estimate(trainPlan))
+    const schema = new Schema(await findBoundaries(read.toJSON(), whole.schema, files, sample))
     const source = (name: string, plan: TextPlan): TextSource => {
-      return new TextSource(pool, name, { ...plan, schema: read.toJSON() }, read, estimate(plan))
+      return new TextSource(pool, name, { ...plan, schema: schema.toJSON() }, schema, estimate(plan))
     }
     const trainSource = source('train', trainPlan)
-    const schema = new Schema(await findBoundaries(read.toJSON(), files, trainSource))
     if (rows !== undefined) trainSource.known(rows, skipped)
+    else if (sample.size !== undefined) trainSource.known(sample.size, sample.skippedBy)
     return {
       schema,
       train: trainSource,

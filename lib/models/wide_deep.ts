@@ -7,7 +7,8 @@ import { columnPairs, flag, integer } from './options.js'
 
 /**
  * Wide & Deep (Cheng et al. 2016, arXiv 1606.07792, figure 1): a linear model on columns and their crosses beside an MLP on embeddings,
- * trained together. The wide side is the parameter group `wide`, the paper's FTRL with L1 by default on the command line:
+ * trained together. The wide side is the parameter group `wide`, which can have an optimizer of its own: the paper's FTRL with L1
+ * is `--wide-optimizer=ftrl --ftrl-l1=<x>` on the command line.
  *
  * ```
  * columns, crosses -> linear (wide) -+-> logit -> probability

@@ -10,7 +10,8 @@ import { flag } from './options.js'
  * sqrt(x) and x^2, trained by weighted logistic regression. An impression that was watched weighs its watch time (`batch.weights`), one
  * that was not weighs 1; then the odds are about the expected watch time, and e^logit is what `predict` returns (section 4.2).
  *
- * Dense features are expected in [0, 1): by quantile, as the paper does (`schema` transform).
+ * Dense features are expected in [0, 1): the paper's normalisation (section 4.1) is `transform: 'quantile'` of `openCsv` and
+ * `openCriteo`, `--transform=quantile` on the command line.
  */
 export const YouTubeRanking = defineModel({
   kind: 'youtube_ranking',

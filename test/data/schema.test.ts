@@ -99,6 +99,11 @@ t.test('lying JSON', async t => {
     { ...json, dense: [null] },
     { ...json, dense: [{ name: 'd', transform: 'sqrt' }] },
     { ...json, dense: [{ transform: 'identity' }] },
+    { ...json, dense: [{ name: 'd', transform: 'identity', boundaries: [0, 1] }] },
+    ...[undefined, [], [1], [2, 1], [0, '1'], [0, 1e60], [0, null], 4].map(boundaries => ({
+      ...json,
+      dense: [{ name: 'd', transform: 'quantile', boundaries }],
+    })),
     { ...json, label: 'd1' },
     { ...json, weight: '' },
     { ...json, weight: 'd1' },
