@@ -30,10 +30,13 @@ void load_rows(const View& x, float* strips, Range rows) {
     for (int64_t k = 0; k < x.cols; ++k) at(strips, rows.end - rows.begin, i - rows.begin, k) = x.row(i)[k];
 }
 
+// `out` is not read without an activation: the program may have given its memory to the input gradient.
 void output_gradient(const View& dout, const View& out, Activation activation, float* strips, Range rows) {
+  const bool none = activation == Activation::none;
   for (int64_t i = rows.begin; i < rows.end; ++i)
     for (int64_t n = 0; n < dout.cols; ++n)
-      at(strips, rows.end - rows.begin, i - rows.begin, n) = dout.row(i)[n] * slope_at_output(activation, out.row(i)[n]);
+      at(strips, rows.end - rows.begin, i - rows.begin, n) =
+          dout.row(i)[n] * (none ? 1 : slope_at_output(activation, out.row(i)[n]));
 }
 
 void product(const MlpProduct& a, Range strips) {
