@@ -4,6 +4,7 @@
 float fma_loop(int64_t rounds) {
   const Vec m = set1(0.999f), a = set1(1e-3f);
   Vec s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
+  for (Vec* s : {&s0, &s1, &s2, &s3, &s4, &s5, &s6, &s7, &s8, &s9}) keep(*s);  // else equal chains become one
   for (int64_t i = 0; i < rounds; ++i) {
     s0 = fma(s0, m, a), s1 = fma(s1, m, a), s2 = fma(s2, m, a), s3 = fma(s3, m, a), s4 = fma(s4, m, a);
     s5 = fma(s5, m, a), s6 = fma(s6, m, a), s7 = fma(s7, m, a), s8 = fma(s8, m, a), s9 = fma(s9, m, a);
