@@ -1,4 +1,5 @@
-// Owned, 64-byte aligned, zero-filled memory. Grows, never shrinks.
+// Owned, 64-byte aligned, zero-filled memory, from a megabyte on aligned to 2 MB and in huge pages where the system has
+// them. Grows, never shrinks.
 #pragma once
 #include <cstddef>
 

@@ -108,9 +108,10 @@ TEST(init_parameter_depends_on_seed_stream_and_place_alone) {
 }
 
 TEST(buffer_is_aligned_zeroed_and_grows) {
-  for (const size_t size : {size_t{1}, size_t{63}, size_t{4097}, size_t{1} << 20, (size_t{3} << 20) + 1}) {
+  for (const size_t size : {size_t{1}, size_t{63}, size_t{4097}, size_t{1} << 20, (size_t{3} << 20) + 1, (size_t{15} << 20) + 1}) {
     Buffer buffer(size);
-    expect(reinterpret_cast<uintptr_t>(buffer.data()) % kAlign == 0, "%zu bytes: not aligned", size);
+    const size_t align = size < size_t{1} << 20 ? kAlign : size_t{2} << 20;  // a huge page
+    expect(reinterpret_cast<uintptr_t>(buffer.data()) % align == 0, "%zu bytes: not aligned", size);
     expect(buffer.size() == size, "%zu bytes: size() = %zu", size, buffer.size());
     for (size_t i = 0; i < size; ++i) expect(!buffer.data()[i], "%zu bytes: byte %zu is not zero", size, i);
     memset(buffer.data(), 1, size);
@@ -126,7 +127,8 @@ TEST(buffer_is_aligned_zeroed_and_grows) {
 
 TEST(buffer_out_of_memory) {
   Buffer buffer;
-  expect_error(Code::memory, "out of memory", [&] { buffer.reserve(size_t{1} << 60); });
+  for (const size_t size : {size_t{1} << 60, SIZE_MAX})
+    expect_error(Code::memory, "out of memory", [&] { buffer.reserve(size); });
   expect(!buffer.data() && !buffer.size(), "a failed reserve left something behind");
   buffer.reserve(8);
 }
