@@ -10,14 +10,15 @@ export interface BenchCase {
   op: string
   shape: string
   passes: Pass[]
-  call: OpCall
-  /** Minutes of work for plain loops: not timed on scalar. */
+  /** Made when it is timed: some take a gigabyte. */
+  call(): OpCall
+  /** Seconds of work, or of making it: not timed on scalar. */
   big?: boolean
   /**
-   * Random rows are what the op is made of: this many bytes each, so many of them, from tables of so many bytes in all.
+   * Random rows are what the op is made of: this many bytes each, so many of them in all, from T tables of R rows.
    * The caches are emptied before each repeat, since the next batch looks up other rows.
    */
-  gather?: { rowBytes: number; lookups: number; tableBytes: number }
+  gather?: { rowBytes: number; lookups: number; tables: number; rows: number }
 }
 
 /** All cases; with `smoke` the same ones, tiny. */
@@ -49,28 +50,37 @@ export function opsWithoutCase(ops: readonly string[], cases: readonly BenchCase
   })
 }
 
+const BOTH: Pass[] = ['forward', 'backward']
+
 const random = (n: number): Float32Array => new Float32Array(n).map(() => 2 * Math.random() - 1)
 const matrix = (batch: number, cols: number) => ({ data: random(batch * cols), cols })
 
 function losses(batch: number): BenchCase[] {
-  const labels = { data: new Float32Array(batch).map(() => Math.round(Math.random())), cols: 1 }
-  const both: Pass[] = ['forward', 'backward']
   const shape = `B ${batch}`
-  const pair = [matrix(batch, 1), labels]
+  const loss = (op: string): BenchCase => {
+    const labels = () => ({ data: new Float32Array(batch).map(() => Math.round(Math.random())), cols: 1 })
+    const call = (): OpCall => ({ op, batch, inputs: [matrix(batch, 1), labels()], dout: [Float32Array.of(1)] })
+    return { op, shape, passes: BOTH, call }
+  }
   return [
-    { op: 'bce_loss', shape, passes: both, call: { op: 'bce_loss', batch, inputs: pair, dout: [Float32Array.of(1)] } },
+    loss('bce_loss'),
     {
       op: 'concat',
       shape: `${shape}, 16 + 416`,
-      passes: both,
-      call: { op: 'concat', batch, inputs: [matrix(batch, 16), matrix(batch, 416)], dout: [random(batch * 432)] },
+      passes: BOTH,
+      call: () => ({
+        op: 'concat',
+        batch,
+        inputs: [matrix(batch, 16), matrix(batch, 416)],
+        dout: [random(batch * 432)],
+      }),
     },
-    { op: 'mse_loss', shape, passes: both, call: { op: 'mse_loss', batch, inputs: pair, dout: [Float32Array.of(1)] } },
+    loss('mse_loss'),
     {
       op: 'sigmoid',
       shape,
-      passes: both,
-      call: { op: 'sigmoid', batch, inputs: [matrix(batch, 1)], dout: [random(batch)] },
+      passes: BOTH,
+      call: () => ({ op: 'sigmoid', batch, inputs: [matrix(batch, 1)], dout: [random(batch)] }),
     },
   ]
 }
@@ -80,8 +90,8 @@ function cins(batch: number): BenchCase[] {
   const op = 'cin'
   return [[64], [64, 64, 64]].map(layers => {
     const attrs = { layers, width: 10 }
-    const dout = [random(batch * 64 * layers.length)]
-    const call: OpCall = { op, attrs, batch, inputs: [matrix(batch, 100)], seed: 1, dout }
+    const dout = () => [random(batch * 64 * layers.length)]
+    const call = (): OpCall => ({ op, attrs, batch, inputs: [matrix(batch, 100)], seed: 1, dout: dout() })
     return {
       op,
       shape: `B ${batch}, m 10, E 10, ${layers.join('-')}`,
@@ -95,7 +105,14 @@ function cins(batch: number): BenchCase[] {
 /** Ten fields of ten numbers. */
 function crosses(batch: number): BenchCase[] {
   const make = (op: string, name: string, attrs: Attrs): BenchCase => {
-    const call: OpCall = { op, attrs, batch, inputs: [matrix(batch, 100)], seed: 1, dout: [random(batch * 100)] }
+    const call = (): OpCall => ({
+      op,
+      attrs,
+      batch,
+      inputs: [matrix(batch, 100)],
+      seed: 1,
+      dout: [random(batch * 100)],
+    })
     return { op, shape: `B ${batch}, N 100, ${name}`, passes: ['forward', 'backward'], call }
   }
   return [
@@ -110,7 +127,7 @@ function crosses(batch: number): BenchCase[] {
 /** What stands behind a layer of 400, as training sees it. */
 function betweenLayers(batch: number): BenchCase[] {
   const make = (op: string, attrs: Attrs, width = 400): BenchCase => {
-    const call: OpCall = {
+    const call = (): OpCall => ({
       op,
       attrs,
       batch,
@@ -118,7 +135,7 @@ function betweenLayers(batch: number): BenchCase[] {
       seed: 1,
       training: true,
       dout: [random(batch * width)],
-    }
+    })
     const options = Object.entries(attrs).map(([name, value]) => `, ${name} ${value}`)
     return { op, shape: `B ${batch}, ${width}${options.join('')}`, passes: ['forward', 'backward'], call }
   }
@@ -146,7 +163,7 @@ function denseUpdates(size: number): BenchCase[] {
     op: 'dense_update',
     shape: `${name}, n ${size}`,
     passes: ['update'],
-    call: {
+    call: () => ({
       op: 'dense_update',
       attrs: { ...rule, names: ['w'], sizes: [size] },
       batch: 1,
@@ -154,30 +171,30 @@ function denseUpdates(size: number): BenchCase[] {
       dparams: Array.from({ length: { sgd: 1, adagrad: 2, adam: 3 }[name]! }, () => random(size)),
       lr: 1e-3,
       step: 1,
-    },
+    }),
   }))
 }
 
 interface Lookups {
   attrs: Attrs
-  bags: unknown[]
+  bags(): unknown[]
   gather: NonNullable<BenchCase['gather']>
   shape: string
 }
 
 /** T tables of R rows, L lookups of each example. */
 function lookups(batch: number, tables: number, rows: number, width: number, pooling: number): Lookups {
-  const bags: unknown[] = []
-  for (let t = 0; t < tables; t++) {
-    const offsets = new Int32Array(batch + 1).map((_, b) => b * pooling)
-    const indices = new Int32Array(batch * pooling).map(() => Math.floor(Math.random() * rows))
-    bags.push(offsets, indices, undefined)
-  }
+  const bags = () =>
+    Array.from({ length: tables }, () => {
+      const offsets = new Int32Array(batch + 1).map((_, b) => b * pooling)
+      const indices = new Int32Array(batch * pooling).map(() => Math.floor(Math.random() * rows))
+      return [offsets, indices, undefined]
+    }).flat()
   const bytes = 4 * width
   return {
     attrs: { rows: Array(tables).fill(rows), width },
     bags,
-    gather: { rowBytes: bytes, lookups: tables * batch * pooling, tableBytes: tables * rows * bytes },
+    gather: { rowBytes: bytes, lookups: tables * batch * pooling, tables, rows },
     shape: `B ${batch}, ${tables} x ${rows} x ${width}, ${pooling} each`,
   }
 }
@@ -186,18 +203,28 @@ function embeddingBags(batch: number, rows: number): BenchCase[] {
   const op = 'embedding_bag'
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
-  const cases = [oneHot, lookups(batch, 26, rows, 64, 1), many].flatMap(({ attrs, bags, gather, shape }) => {
-    const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1 }
-    return { op, shape, passes: ['forward'] as Pass[], call, gather }
+  const giant = lookups(batch, 1, rows * 40, 64, 32)
+  const cases = [oneHot, lookups(batch, 26, rows, 64, 1), many, giant].map((own): BenchCase => {
+    const { attrs, bags, gather, shape } = own
+    const constant = { init: 'constant', init_scale: 0.01 } // drawing a gigabyte of random numbers takes seconds
+    const call = (): OpCall => ({ op, attrs: { ...attrs, ...constant }, batch, inputs: [{ bags: bags() }], seed: 1 })
+    return { op, shape, passes: ['forward'], call, gather, big: own === giant }
   })
   const weights = (bags: unknown[]) =>
     bags.map((part, i) => (i % 3 === 2 ? random((bags[i - 1] as Int32Array).length) : part))
   const modes: BenchCase[] = ['mean', 'max'].map(mode => {
-    const call: OpCall = { op, attrs: { ...many.attrs, mode }, batch, inputs: [{ bags: many.bags }], seed: 1 }
+    const call = (): OpCall => ({ op, attrs: { ...many.attrs, mode }, batch, inputs: [{ bags: many.bags() }], seed: 1 })
     return { op, shape: `${mode}, ${many.shape}`, passes: ['forward'], call, gather: many.gather }
   })
-  const inputs = [{ bags: weights(many.bags) }]
-  const weighted: OpCall = { op, attrs: many.attrs, batch, inputs, seed: 1, dout: [random(batch * 64)] }
+  const inputs = () => [{ bags: weights(many.bags()) }]
+  const weighted = (): OpCall => ({
+    op,
+    attrs: many.attrs,
+    batch,
+    inputs: inputs(),
+    seed: 1,
+    dout: [random(batch * 64)],
+  })
   return [
     ...cases,
     ...modes,
@@ -208,22 +235,28 @@ function embeddingBags(batch: number, rows: number): BenchCase[] {
 function embeddingUpdates(batch: number, rows: number): BenchCase[] {
   const op = 'embedding_update'
   const make = ([name, rule]: [string, Attrs], { attrs, bags, gather, shape }: Lookups): BenchCase => {
-    const tables = bags.length / 3
+    const tables = (attrs.rows as number[]).length
     const names = Array.from({ length: tables }, (_, t) => `${t}`)
-    const inputs = [{ bags }, matrix(batch, tables * (attrs.width as number))]
-    const call: OpCall = { op, attrs: { ...attrs, ...rule, names }, batch, inputs, lr: 1e-3, step: 1 }
+    const inputs = () => [{ bags: bags() }, matrix(batch, tables * (attrs.width as number))]
+    const call = (): OpCall => ({ op, attrs: { ...attrs, ...rule, names }, batch, inputs: inputs(), lr: 1e-3, step: 1 })
     return { op, shape: `${name}, ${shape}`, passes: ['update'], call, gather }
   }
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
-  return [...RULES.map(rule => make(rule, oneHot)), make(RULES[0]!, many), make(RULES[2]!, many)]
+  const giant = lookups(batch, 1, rows * 40, 64, 32)
+  return [
+    ...RULES.map(rule => make(rule, oneHot)),
+    make(RULES[0]!, many),
+    make(RULES[2]!, many),
+    { ...make(RULES[2]!, giant), big: true },
+  ]
 }
 
 function linearBags(batch: number, rows: number): BenchCase[] {
   const op = 'linear_bag'
   return [rows, Math.ceil(rows / 200)].map(count => {
     const { attrs, bags, gather, shape } = lookups(batch, 10, count, 1, 1)
-    const call: OpCall = { op, attrs, batch, inputs: [{ bags }], seed: 1, dout: [random(batch)] }
+    const call = (): OpCall => ({ op, attrs, batch, inputs: [{ bags: bags() }], seed: 1, dout: [random(batch)] })
     return { op, shape, passes: ['forward', 'backward'], call, gather }
   })
 }
@@ -234,10 +267,10 @@ function qrEmbeddingBags(batch: number, rows: number): BenchCase[] {
   const [width, tables] = [16, 26]
   return ['mult', 'concat'].map(operation => {
     const pairs = Array.from({ length: tables }, () => [Math.ceil(rows / 4), 4]).flat()
-    const parts = pairs.map(count => lookups(batch, 1, count, width, 1).bags)
+    const parts = () => pairs.flatMap(count => lookups(batch, 1, count, width, 1).bags())
     const attrs = { rows: pairs, width, operation }
-    const dout = [random(batch * tables * width * (operation === 'concat' ? 2 : 1))]
-    const call: OpCall = { op, attrs, batch, inputs: [{ bags: parts.flat() }], seed: 1, dout }
+    const dout = () => [random(batch * tables * width * (operation === 'concat' ? 2 : 1))]
+    const call = (): OpCall => ({ op, attrs, batch, inputs: [{ bags: parts() }], seed: 1, dout: dout() })
     const shape = `${operation}, B ${batch}, T ${tables}, R ${rows}, E ${width}`
     return { op, shape, passes: ['forward', 'backward'], call }
   })
@@ -246,13 +279,13 @@ function qrEmbeddingBags(batch: number, rows: number): BenchCase[] {
 function interactions(batch: number): BenchCase[] {
   const op = 'interaction_dot'
   return [16, 64, 128].map(width => {
-    const call: OpCall = {
+    const call = (): OpCall => ({
       op,
       attrs: { width },
       batch,
       inputs: [matrix(batch, width), matrix(batch, 26 * width)],
       dout: [random(batch * (width + 351))],
-    }
+    })
     return { op, shape: `B ${batch}, F 27, E ${width}`, passes: ['forward', 'backward'], call }
   })
 }
@@ -261,8 +294,9 @@ function mlps(batch: number, smoke: boolean): BenchCase[] {
   const op = 'mlp'
   const make = (b: number, widths: number[], last: string): BenchCase => {
     const [inputs, ...layers] = widths as [number, ...number[]]
-    const dout = [random(b * layers.at(-1)!)]
-    const call: OpCall = { op, attrs: { layers, last }, batch: b, inputs: [matrix(b, inputs)], seed: 1, dout }
+    const dout = () => [random(b * layers.at(-1)!)]
+    const attrs = { layers, last }
+    const call = (): OpCall => ({ op, attrs, batch: b, inputs: [matrix(b, inputs)], seed: 1, dout: dout() })
     return { op, shape: `B ${b}, ${widths.join('-')}`, passes: ['forward', 'backward'], call }
   }
   const top = [367, 512, 256, 1]
@@ -272,20 +306,19 @@ function mlps(batch: number, smoke: boolean): BenchCase[] {
     make(Math.ceil(batch / 16), top, 'none'),
     make(1, top, 'none'),
     { ...make(batch, [512, 512, 512, 512], 'relu'), big: !smoke },
+    { ...make(batch, smoke ? [64, 64] : [1024, 1024, 1024, 1024], 'relu'), big: !smoke },
   ]
 }
-
-const BOTH: Pass[] = ['forward', 'backward']
 
 /** Ops over the vectors of fields; ten fields of width 10 are Frappe's. */
 function fieldPairs(batch: number): BenchCase[] {
   const make = (op: string, fields: number, width: number, cols: number, attrs: Attrs = {}, out = 1): BenchCase => {
-    const call: OpCall = { op, attrs: { width, ...attrs }, batch, inputs: [matrix(batch, cols)], seed: 1 }
+    const call = (): OpCall => ({ op, attrs: { width, ...attrs }, batch, inputs: [matrix(batch, cols)], seed: 1 })
     return {
       op,
       shape: `B ${batch}, F ${fields}, E ${width}`,
       passes: BOTH,
-      call: { ...call, dout: [random(batch * out)] },
+      call: () => ({ ...call(), dout: [random(batch * out)] }),
     }
   }
   return [
@@ -306,8 +339,8 @@ function fieldPairs(batch: number): BenchCase[] {
 /** Ops that work element by element. */
 function elementwise(batch: number): BenchCase[] {
   const make = (op: string, inputs: number, cols: number, attrs: Attrs = {}, out = cols): BenchCase => {
-    const matrices = Array.from({ length: inputs }, () => matrix(batch, cols))
-    const call: OpCall = { op, attrs, batch, inputs: matrices, dout: [random(batch * out)] }
+    const matrices = () => Array.from({ length: inputs }, () => matrix(batch, cols))
+    const call = (): OpCall => ({ op, attrs, batch, inputs: matrices(), dout: [random(batch * out)] })
     return { op, shape: `B ${batch}, n ${cols}`, passes: BOTH, call }
   }
   return [

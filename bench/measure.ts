@@ -16,8 +16,10 @@ export interface Measurement {
   gflops: number
   /** By the least traffic the pass can have. */
   gbs: number
-  /** What bounds the pass here, by the peaks measured beside it: multiply-adds, reading memory, or fetching random rows. */
-  bound: 'fma' | 'read' | 'gather'
+  flops: number
+  bytes: number
+  /** What bounds the pass here, by the peaks measured beside it: multiply-adds, reading memory, fetching or changing random rows. */
+  bound: 'fma' | 'read' | 'gather' | 'update'
   /** Of that, in GFLOP/s or GB/s. */
   peak: number
   /** The time the bound leaves, as a share of the median. */
@@ -50,7 +52,7 @@ export function measure(bench: BenchCase, pass: Pass, options: MeasureOptions): 
   const { isa, threads, seconds } = options
   const cold = options.cold && bench.gather !== undefined
   const result = native.runOp({
-    ...bench.call,
+    ...bench.call(),
     isa,
     threads,
     backward: pass === 'backward',
@@ -60,7 +62,7 @@ export function measure(bench: BenchCase, pass: Pass, options: MeasureOptions): 
   })
   const all = result.nanoseconds
   const { median, spread } = summary(all.subarray(1))
-  const { bound, peak, share } = bounds(bench, result, options, median)
+  const { bound, peak, ns } = bounds(bench, pass, result, options)
   return {
     op: bench.op,
     shape: bench.shape,
@@ -72,32 +74,38 @@ export function measure(bench: BenchCase, pass: Pass, options: MeasureOptions): 
     spread,
     gflops: result.flops / median,
     gbs: result.bytes / median,
+    flops: result.flops,
+    bytes: result.bytes,
     bound,
     peak: peak / 1e9,
-    share,
+    share: ns / median,
   }
 }
 
 /**
- * Multiply-adds at the speed of the case's instruction set; memory at that of the machine's best. Bytes written count as if
- * read, so a pass over cached data that writes in place can come out above the bound.
+ * Multiply-adds at the speed of the case's instruction set; memory at that of the machine's best. Of a pass that fetches
+ * random rows, these rows alone count: each lookup's, or in an update each touched row once read and once written. Elsewhere
+ * bytes written count as if read, so a pass over cached data that writes in place can come out above the bound.
  */
-function bounds({ gather }: BenchCase, { flops, bytes }: OpResult, options: MeasureOptions, median: number) {
+function bounds({ gather }: BenchCase, pass: Pass, { flops, bytes }: OpResult, options: MeasureOptions) {
   const { isa, threads } = options
   const seconds = options.seconds / 3
-  const clamp = (n: number) => Math.min(Math.max(n, 1 << 14), 1 << 28)
+  const clamp = (n: number, most = 1 << 28) => Math.min(Math.max(n, 1 << 14), most)
   const fma = native.probe('fma', { isa, threads, seconds })
   const candidates: { bound: Measurement['bound']; peak: number; ns: number }[] = [
     { bound: 'fma', peak: fma, ns: (flops / fma) * 1e9 },
   ]
   if (gather) {
-    const { rowBytes, lookups, tableBytes } = gather
-    const peak = native.probe('gather', { threads, rowBytes, bytes: Math.max(clamp(tableBytes), rowBytes), seconds })
-    candidates.push({ bound: 'gather', peak, ns: ((lookups * rowBytes) / peak) * 1e9 })
+    const { rowBytes, lookups, tables, rows } = gather
+    const bound = pass === 'update' ? 'update' : 'gather'
+    const table = Math.max(clamp(tables * rows * rowBytes, 1 << 30), rowBytes)
+    const peak = native.probe(bound, { threads, rowBytes, bytes: table, seconds })
+    const touched = tables * rows * -Math.expm1((lookups / tables) * Math.log1p(-1 / rows))
+    const traffic = bound === 'update' ? 2 * touched * rowBytes : lookups * rowBytes
+    candidates.push({ bound, peak, ns: (traffic / peak) * 1e9 })
   } else {
     const peak = native.probe('read', { threads, bytes: clamp(bytes), seconds })
     candidates.push({ bound: 'read', peak, ns: (bytes / peak) * 1e9 })
   }
-  const { bound, peak, ns } = candidates.reduce((a, b) => (b.ns > a.ns ? b : a))
-  return { bound, peak, share: ns / median }
+  return candidates.reduce((a, b) => (b.ns > a.ns ? b : a))
 }

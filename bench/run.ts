@@ -3,8 +3,8 @@
  *
  *   --op=mlp --shape=13-512   only cases whose op is this, whose shape has this text
  *   --isa=avx2,scalar         instruction sets; default all of this machine
- *   --threads=1,4             default 1 and as many as this process may use
- *   --seconds=.25             time of each case
+ *   --threads=1,4             default 1, and for the best instruction set also as many as this process may use
+ *   --seconds=.15             time of each case
  *   --smoke                   tiny shapes, a moment each, in this process: does everything run?
  *   --json                    one JSON object per line instead of the table
  *
@@ -23,14 +23,14 @@ const { values: options } = parseArgs({
     op: { type: 'string' },
     shape: { type: 'string', default: '' },
     isa: { type: 'string', default: native.isas().join() },
-    threads: { type: 'string', default: [...new Set([1, native.threads()])].join() },
+    threads: { type: 'string' },
     seconds: { type: 'string' },
     smoke: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     only: { type: 'string' }, // what a child gets: case, pass, isa, threads
   },
 })
-const seconds = Number(options.seconds ?? (options.smoke ? 0.004 : 0.25))
+const seconds = Number(options.seconds ?? (options.smoke ? 0.004 : 0.15))
 
 function fail(message: string): never {
   console.error(`bench: ${message}`)
@@ -40,14 +40,20 @@ function fail(message: string): never {
 function chosen(cases: readonly BenchCase[]): { index: number; pass: Pass; isa: Isa; threads: number }[] {
   const isas = options.isa.split(',') as Isa[]
   for (const isa of isas) if (!native.isas().includes(isa)) fail(`--isa=${isa}: this machine has ${native.isas()}`)
-  const counts = options.threads.split(',').map(Number)
-  if (counts.some(n => !(Number.isInteger(n) && n > 0))) fail(`--threads=${options.threads}: expected numbers like 1,4`)
+  const counts = options.threads?.split(',').map(Number)
+  if (counts?.some(n => !(Number.isInteger(n) && n > 0)))
+    fail(`--threads=${options.threads}: expected numbers like 1,4`)
   if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
   if (options.op && !native.ops().includes(options.op)) fail(`--op=${options.op}: expected one of ${native.ops()}`)
   return cases.flatMap(({ op, shape, passes, big }, index) => {
     if ((options.op && op !== options.op) || !shape.includes(options.shape)) return []
     const timed = isas.filter(isa => !(big && isa === 'scalar'))
-    return passes.flatMap(pass => timed.flatMap(isa => counts.map(threads => ({ index, pass, isa, threads }))))
+    return passes.flatMap(pass =>
+      timed.flatMap(isa => {
+        const own = counts ?? (isa === isas.at(-1) ? [...new Set([1, native.threads()])] : [1])
+        return own.map(threads => ({ index, pass, isa, threads }))
+      }),
+    )
   })
 }
 

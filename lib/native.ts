@@ -162,7 +162,7 @@ export interface NativeAddon {
   ops(): string[]
   runOp(call: OpCall): OpResult
   /** The machine's peak, in flops or bytes per second: native/base/probe.h. */
-  probe(kind: 'fma' | 'read' | 'gather', options: ProbeOptions): number
+  probe(kind: 'fma' | 'read' | 'gather' | 'update', options: ProbeOptions): number
   Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram
 }
 

@@ -412,6 +412,7 @@ t.test('the benchmark has cases of every op, and all of them run', async t => {
 
 t.test('the probe of the peaks refuses sizes that make no sense', async t => {
   t.ok(native.probe('gather', { bytes: 4096, rowBytes: 4096, seconds: 0 }) > 0, 'one row')
+  t.ok(native.probe('update', { bytes: 4096, rowBytes: 4, threads: 2, seconds: 0 }) > 0)
   t.ok(native.probe('read', { isa: 'scalar', bytes: 1 << 14, threads: 2, seconds: 0 }) > 0)
   for (const options of [{ bytes: 4095 }, { rowBytes: 6 }, { rowBytes: 1 << 21 }, { seconds: -1 }, { threads: 0 }]) {
     t.throws(() => native.probe('gather', options), { code: 'ERR_ARGUMENT' }, JSON.stringify(options))

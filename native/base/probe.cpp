@@ -48,6 +48,14 @@ float gather_plain(const float* table, int64_t width, const int32_t* rows, int64
   return sum;
 }
 
+float update_plain(float* table, int64_t width, const int32_t* rows, int64_t count, int64_t) {
+  for (int64_t i = 0; i < count; ++i) {
+    float* row = table + rows[i] * width;
+    for (int64_t k = 0; k < width; ++k) row[k] += 1e-3f;
+  }
+  return table[0];
+}
+
 const VariantTable<ProbeKernels> kVariants = {{
     &probe_scalar,
 #if defined(__x86_64__)
@@ -60,6 +68,15 @@ const VariantTable<ProbeKernels> kVariants = {{
 }};
 
 volatile float sink;
+
+// Bytes after which nothing of what lay in the caches before does so still: four times the last cache.
+size_t cache_overflow() {
+  int64_t cache = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+  return static_cast<size_t>(std::clamp<int64_t>(4 * cache, 128 << 20, 1 << 30));
+}
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -110,23 +127,42 @@ double probe_read(const ProbeKernels& kernels, const ProbeSpec& spec, Pool* pool
   });
 }
 
-double probe_gather(const ProbeKernels& kernels, const ProbeSpec& spec, Pool* pool, int64_t threads) {
-  const int64_t width = spec.row_bytes / 4, rows = std::min<int64_t>(spec.bytes / spec.row_bytes, INT32_MAX);
+// Numbers of rows in n lists of equal length, one for each chunk of work: at random places, and in blocks of 16 rows (no cache
+// line in two lists, even of short rows) that belong to one list only if `disjoint`.
+std::vector<int32_t> random_rows(int64_t rows, int64_t count, int64_t n, bool disjoint) {
+  constexpr uint64_t kBlock = 16;
+  const auto all = static_cast<uint64_t>(rows), lists = static_cast<uint64_t>(n);
+  const uint64_t blocks = all / (kBlock * lists);
+  std::vector<int32_t> places(static_cast<size_t>(count / n * n));
+  const Philox random{1};
+  for (uint64_t i = 0; i < places.size(); ++i) {
+    const Philox::Block draw = random(i);
+    const uint64_t list = i / static_cast<uint64_t>(count / n), block = draw.v[0] * blocks >> 32;
+    places[i] = static_cast<int32_t>(disjoint ? (block * lists + list) * kBlock + draw.v[1] % kBlock : draw.v[0] * all >> 32);
+  }
+  return places;
+}
+
+// Rows read, or changed in place.
+double probe_rows(const ProbeKernels& kernels, const ProbeSpec& spec, Pool* pool, int64_t threads) {
+  const bool update = spec.kind == ProbeKind::update;
+  const int64_t n = threads * 8, width = spec.row_bytes / 4;
+  int64_t rows = std::min<int64_t>(spec.bytes / spec.row_bytes, INT32_MAX);
+  if (update) rows = std::max(rows, 16 * n);
   Buffer table(static_cast<size_t>(rows * spec.row_bytes));
   fill(table.as<float>(), rows * width, pool);
-  // As many rows as the table has, so that caches hold no more of it than they would at random.
-  const int64_t count = std::clamp<int64_t>(rows, 1 << 12, 1 << 18), n = threads * 8;
-  std::vector<int32_t> places(static_cast<size_t>(count));
-  const Philox random{1};
-  for (int64_t i = 0; i < count; ++i)
-    places[i] = static_cast<int32_t>(random(static_cast<uint64_t>(i)).v[0] * static_cast<uint64_t>(rows) >> 32);
+  // As many rows as the table has, or as overflow the caches: else these would hold more of them than of rows met once.
+  const int64_t most = static_cast<int64_t>(cache_overflow()) / std::max<int64_t>(64, spec.row_bytes);
+  const int64_t each = std::clamp<int64_t>(rows, 1 << 12, std::max<int64_t>(most, 1 << 12)) / n + 1;
+  const std::vector<int32_t> places = random_rows(rows, each * n, n, update);
+  const double bytes = static_cast<double>(each * n * spec.row_bytes * (update ? 2 : 1));
   // How many cache lines to ask for in advance differs from machine to machine: the best counts.
   double best = 0;
   for (const int64_t lines : {0, 8, 32, 128}) {
     const int64_t ahead = lines * 64 / spec.row_bytes;
-    const double rate = best_rate(pool, n, static_cast<double>(count * spec.row_bytes), spec.seconds / 4, [&](int64_t i) {
-      const int64_t begin = count * i / n, end = count * (i + 1) / n;
-      return kernels.gather(table.as<float>(), width, places.data() + begin, end - begin, ahead);
+    const double rate = best_rate(pool, n, bytes, spec.seconds / 4, [&](int64_t i) {
+      const int32_t* mine = places.data() + i * each;
+      return update ? kernels.update(table.as<float>(), width, mine, each, ahead) : kernels.gather(table.as<float>(), width, mine, each, ahead);
     });
     best = std::max(best, rate);
   }
@@ -135,14 +171,10 @@ double probe_gather(const ProbeKernels& kernels, const ProbeSpec& spec, Pool* po
 
 }  // namespace
 
-const ProbeKernels probe_scalar = {2 * kChains, fma_plain, read_plain, gather_plain};
+const ProbeKernels probe_scalar = {2 * kChains, fma_plain, read_plain, gather_plain, update_plain};
 
 CacheSweep::CacheSweep() {
-  int64_t cache = 0;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
-  buffer_.reserve(static_cast<size_t>(std::clamp<int64_t>(4 * cache, 128 << 20, 1 << 30)));
+  buffer_.reserve(cache_overflow());
   fill(buffer_.as<float>(), static_cast<int64_t>(buffer_.size() / 4), nullptr);
 }
 
@@ -168,7 +200,8 @@ double probe(const ProbeSpec& spec, Pool* pool) {
     case ProbeKind::read:
       return probe_read(kernels, spec, pool, threads);
     case ProbeKind::gather:
-      return probe_gather(kernels, spec, pool, threads);
+    case ProbeKind::update:
+      return probe_rows(kernels, spec, pool, threads);
   }
   return 0;
 }

@@ -13,6 +13,7 @@ enum class ProbeKind {
   fma,     // multiply-adds on registers alone, in flops/s
   read,    // `bytes` read front to back again and again, in bytes/s
   gather,  // rows of `row_bytes` at random places of a table of `bytes`, in bytes/s of row
+  update,  // the same rows changed in place, in bytes/s read and written
 };
 
 struct ProbeSpec {
@@ -41,7 +42,9 @@ struct ProbeKernels {
   int64_t flops_per_round;
   float (*fma)(int64_t rounds);
   float (*read)(const float* data, int64_t floats);
-  float (*gather)(const float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead);  // rows fetched ahead
+  // `ahead`: rows fetched ahead
+  float (*gather)(const float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead);
+  float (*update)(float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead);
 };
 
 extern const ProbeKernels probe_scalar, probe_avx2, probe_avx512;

@@ -22,8 +22,9 @@ float read_loop(const float* data, int64_t floats) {
   return sum(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7);
 }
 
+constexpr int64_t kLine = 16;
+
 float gather_loop(const float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead) {
-  constexpr int64_t kLine = 16;
   Vec s0 = zero(), s1 = s0, s2 = s0, s3 = s0;
   for (int64_t i = 0; i < count; ++i) {
     if (ahead && i + ahead < count) {
@@ -40,4 +41,19 @@ float gather_loop(const float* table, int64_t width, const int32_t* rows, int64_
     if (k < width) s1 = s1 + load_n(row + k, static_cast<int>(width - k));
   }
   return sum(s0 + s1 + s2 + s3);
+}
+
+float update_loop(float* table, int64_t width, const int32_t* rows, int64_t count, int64_t ahead) {
+  const Vec a = set1(1e-3f);
+  for (int64_t i = 0; i < count; ++i) {
+    if (ahead && i + ahead < count) {
+      const float* next = table + rows[i + ahead] * width;
+      for (int64_t k = 0; k < width; k += kLine) __builtin_prefetch(next + k, 1);
+    }
+    float* row = table + rows[i] * width;
+    int64_t k = 0;
+    for (; k + Vec::W <= width; k += Vec::W) store(row + k, load(row + k) + a);
+    if (k < width) store_n(row + k, load_n(row + k, static_cast<int>(width - k)) + a, static_cast<int>(width - k));
+  }
+  return table[0];
 }

@@ -15,6 +15,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const ProbeKernels probe_avx2 = {2 * 10 * avx2::Vec::W, avx2::fma_loop, avx2::read_loop, avx2::gather_loop};
+const ProbeKernels probe_avx2 = {2 * 10 * avx2::Vec::W, avx2::fma_loop, avx2::read_loop, avx2::gather_loop, avx2::update_loop};
 }
 #endif

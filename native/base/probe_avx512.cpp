@@ -15,6 +15,6 @@ namespace {
 DLRM_TARGET_END
 
 namespace dlrm {
-const ProbeKernels probe_avx512 = {2 * 10 * avx512::Vec::W, avx512::fma_loop, avx512::read_loop, avx512::gather_loop};
+const ProbeKernels probe_avx512 = {2 * 10 * avx512::Vec::W, avx512::fma_loop, avx512::read_loop, avx512::gather_loop, avx512::update_loop};
 }
 #endif

@@ -218,8 +218,10 @@ Napi::Value run_probe(const Napi::CallbackInfo& info) {
       spec.kind = ProbeKind::read;
     else if (kind == "gather")
       spec.kind = ProbeKind::gather;
+    else if (kind == "update")
+      spec.kind = ProbeKind::update;
     else
-      fail(Code::argument, "probe: expected fma, read or gather, received \"%s\"", kind.c_str());
+      fail(Code::argument, "probe: expected fma, read, gather or update, received \"%s\"", kind.c_str());
     spec.isa = read_isa(options.Get("isa"));
     if (options.Has("bytes")) spec.bytes = read_size(options.Get("bytes"), "bytes");
     if (options.Has("rowBytes")) spec.row_bytes = read_size(options.Get("rowBytes"), "rowBytes");
