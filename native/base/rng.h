@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
+#include <string>
 
 namespace dlrm {
 
@@ -29,6 +30,13 @@ struct Philox {
     return {{c0, c1, c2, c3}};
   }
 };
+
+// FNV-1a, 64 bits: tells apart what has a name.
+inline uint64_t name_hash(const std::string& name) {
+  uint64_t h = 0xcbf29ce484222325ull;
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  return h;
+}
 
 // Uniform in [0, 1), 24 bits.
 inline float uniform01(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }

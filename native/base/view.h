@@ -4,8 +4,12 @@
 
 namespace dlrm {
 
-enum class DType : uint8_t { f32, i32 };
-constexpr int64_t dtype_bytes(DType) { return 4; }
+// bf16, f16, int8 and int4 are storage of tables only: base/table_rows.h.
+enum class DType : uint8_t { f32, i32, bf16, f16, int8, int4 };
+// Of one element; rows of int8 and int4 are bytes.
+constexpr int64_t dtype_bytes(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::i32 ? 4 : dtype == DType::bf16 || dtype == DType::f16 ? 2 : 1;
+}
 
 struct View {
   void* data = nullptr;

@@ -1,6 +1,7 @@
 #include "exec/op_runner.h"
 
 #include "base/error.h"
+#include "base/table_rows.h"
 #include "exec/init.h"
 
 namespace dlrm {
@@ -13,7 +14,7 @@ long long ll(int64_t n) { return static_cast<long long>(n); }
 }  // namespace
 
 View HeapMemory::matrix(Slot, int64_t rows, int64_t cols, DType dtype) {
-  return {bytes(static_cast<size_t>(rows * cols * dtype_bytes(dtype))), dtype, rows, cols, cols};
+  return {bytes(static_cast<size_t>(rows * row_bytes(dtype, cols))), dtype, rows, cols, row_elements(dtype, cols)};
 }
 
 void* HeapMemory::bytes(size_t bytes) {
@@ -34,7 +35,7 @@ OpRunner::OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory
 
 OpRunner::Shape OpRunner::shape(Slot slot, size_t i) const {
   if (slot == Slot::params || slot == Slot::dparams)
-    return {param_rows(op_->params[i]), param_cols(op_->params[i]), DType::f32};
+    return {param_rows(op_->params[i]), param_cols(op_->params[i]), op_->params[i].dtype};
   const ValueSpec& spec = slot == Slot::in || slot == Slot::din ? inputs_[i]
                           : slot == Slot::saved                 ? op_->saved[i]
                                                                 : op_->outputs[i];
@@ -56,7 +57,7 @@ bool OpRunner::has_memory(Slot slot, size_t i) const {
 
 View OpRunner::layout(Slot slot, size_t i) const {
   const Shape want = shape(slot, i);
-  return {nullptr, want.dtype, want.rows, want.cols, want.cols};
+  return {nullptr, want.dtype, want.rows, want.cols, row_elements(want.dtype, want.cols)};
 }
 
 void OpRunner::bind(Slot slot, size_t i, const View& view) {
@@ -66,8 +67,7 @@ void OpRunner::bind(Slot slot, size_t i, const View& view) {
   const Shape want = shape(slot, i);
   if (view.rows != want.rows || view.cols != want.cols || view.dtype != want.dtype)
     fail(Code::shape, "[%s] %s %zu: expected %lld x %lld of %s, received %lld x %lld of %s", name_.c_str(), kSlotNames[at],
-         i, ll(want.rows), ll(want.cols), want.dtype == DType::f32 ? "float32" : "int32", ll(view.rows), ll(view.cols),
-         view.dtype == DType::f32 ? "float32" : "int32");
+         i, ll(want.rows), ll(want.cols), dtype_name(want.dtype), ll(view.rows), ll(view.cols), dtype_name(view.dtype));
   views_[at][i] = {view, true};
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/compute_thread.h"
 #include "base/error.h"
+#include "base/table_rows.h"
 #include "exec/init.h"
 #include "exec/prune.h"
 
@@ -116,8 +117,8 @@ void Program::add_param(const ParamSpec& spec, bool is_state, std::vector<std::u
   tensor->spec = spec;
   tensor->is_state = is_state;
   const int64_t rows = param_rows(spec), cols = param_cols(spec);
-  tensor->memory.reserve(static_cast<size_t>(rows * cols) * sizeof(float));
-  tensor->view = {tensor->memory.data(), DType::f32, rows, cols, cols};
+  tensor->memory.reserve(static_cast<size_t>(rows * row_bytes(spec.dtype, cols)));
+  tensor->view = {tensor->memory.data(), spec.dtype, rows, cols, row_elements(spec.dtype, cols)};
   if (spec.init.kind != Init::zeros) init_parameter(spec, tensor->view, seed_, to.size(), pool);  // fresh memory is zero
   to.push_back(std::move(tensor));
 }
@@ -134,14 +135,14 @@ void Program::read(size_t index, int64_t start, int64_t count, float* to) const 
   std::lock_guard<std::mutex> lock(mutex_);
   const Tensor& tensor = index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
   check_span(tensor, start, count);
-  memcpy(to, tensor.view.f32() + start, static_cast<size_t>(count) * sizeof(float));
+  load_span(tensor.view, start, count, to);
 }
 
 void Program::write(size_t index, int64_t start, int64_t count, const float* from) {
   std::lock_guard<std::mutex> lock(mutex_);
   Tensor& tensor = index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
   check_span(tensor, start, count);
-  memcpy(tensor.view.f32() + start, from, static_cast<size_t>(count) * sizeof(float));
+  store_span(tensor.view, start, count, from);
   packed_is_stale_ = true;
 }
 
@@ -152,6 +153,8 @@ void Program::prune(const std::vector<PruneSet>& sets, Pool* pool) {
     for (const int64_t i : set.tensors)
       if (i < 0 || i >= static_cast<int64_t>(params_.size()) || params_[static_cast<size_t>(i)]->spec.buffer)
         fail(Code::argument, "[prune] tensor %lld is no trained parameter", static_cast<long long>(i));
+      else if (const Tensor& tensor = *params_[static_cast<size_t>(i)]; tensor.view.dtype != DType::f32)
+        fail(Code::argument, "[prune] %s: expected float32, tables of %s are not pruned", tensor.spec.name.c_str(), dtype_name(tensor.view.dtype));
   }
   for (const PruneSet& set : sets) {
     std::vector<View> tensors;
@@ -394,6 +397,7 @@ Run Program::update_run(const Execution& e, Update& update, Pool* pool) {
   run.batch = e.batch;
   run.pool = pool;
   run.step = e.step;
+  run.key = seed_;
   run.params = update.params.data();
   run.in = update.in.data();
   run.dparams = update.dparams.data();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/table_rows.h"
+
 namespace dlrm {
 namespace {
 
@@ -92,8 +94,11 @@ void prune(const std::vector<View>& tensors, int64_t count, Pool* pool) {
 
 int64_t count_zeros(const View& tensor) {
   int64_t zeros = 0;
-  for (int64_t r = 0; r < tensor.rows; ++r)
-    for (int64_t k = 0; k < tensor.cols; ++k) zeros += tensor.row(r)[k] == 0;
+  std::vector<float> row(static_cast<size_t>(tensor.cols));
+  for (int64_t r = 0; r < tensor.rows; ++r) {
+    load_row(tensor, r, row.data());
+    zeros += std::count(row.begin(), row.end(), 0.0f);
+  }
   return zeros;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/table_rows.h"
 
 namespace dlrm {
 
@@ -85,6 +86,7 @@ MakeArgs sparse_update_args(const Op& op, const SparseUpdate& update, const Valu
   MakeArgs args;
   args.attrs = std::move(rule);
   args.attrs.set("names", names(update.params));
+  args.attrs.set("dtype", std::string(dtype_name(op.params[static_cast<size_t>(update.params[0])].dtype)));
   args.attrs.set("scale_names", names(update.scale_params));
   args.attrs.set("rows", rows);
   args.attrs.set("widths", numbers(update.widths));

@@ -17,36 +17,44 @@ struct NoGradient {
   DLRM_INLINE Vec from(int64_t, int) const { return zero(); }
 };
 
+// Where a span's weights are.
+struct FloatWeights {
+  float* w;
+  DLRM_INLINE Vec at(int64_t k) const { return load(w + k); }
+  DLRM_INLINE Vec from(int64_t k, int n) const { return load_n(w + k, n); }
+  DLRM_INLINE void put(int64_t k, Vec x) const { store(w + k, x); }
+  DLRM_INLINE void put_from(int64_t k, Vec x, int n) const { store_n(w + k, x, n); }
+};
+
 // One vector's new weights; s holds the states, read at k and not yet stored.
-template <class Formula, class G>
-DLRM_INLINE Vec new_weights(const Formula& rule, const float* w, const G& gradient, float* const* state, int64_t k,
-                            Vec* s) {
+template <class Formula, class W, class G>
+DLRM_INLINE Vec new_weights(const Formula& rule, const W& w, const G& gradient, float* const* state, int64_t k, Vec* s) {
   for (int i = 0; i < Formula::kStates; ++i) s[i] = load(state[i] + k);
-  return rule(load(w + k), gradient.at(k), s);
+  return rule(w.at(k), gradient.at(k), s);
 }
 
-template <class Formula, class G>
-DLRM_INLINE void apply_short(const Formula& rule, float* w, const G& gradient, float* const* state, int n) {
+template <class Formula, class W, class G>
+DLRM_INLINE void apply_short(const Formula& rule, const W& w, const G& gradient, float* const* state, int n) {
   Vec s[Formula::kStates + 1];
   for (int i = 0; i < Formula::kStates; ++i) s[i] = load_n(state[i], n);
-  store_n(w, rule(load_n(w, n), gradient.from(0, n), s), n);
+  w.put_from(0, rule(w.from(0, n), gradient.from(0, n), s), n);
   for (int i = 0; i < Formula::kStates; ++i) store_n(state[i], s[i], n);
 }
 
 // Where n is no multiple of the vector, the last one overlaps the one before it: both write the same numbers there,
 // since the last one is computed before anything is stored. Masked stores cost several times as much on some processors.
-template <class Formula, class G>
-DLRM_INLINE void apply_span(const Formula& rule, float* w, const G& gradient, float* const* state, int64_t n) {
+template <class Formula, class W, class G>
+DLRM_INLINE void apply_span(const Formula& rule, const W& w, const G& gradient, float* const* state, int64_t n) {
   if (n < Vec::W) return apply_short(rule, w, gradient, state, static_cast<int>(n));
   Vec s[Formula::kStates + 1], last_state[Formula::kStates + 1];
   const int64_t last = n - Vec::W;
   const Vec last_weights = n % Vec::W ? new_weights(rule, w, gradient, state, last, last_state) : zero();
   for (int64_t k = 0; k <= last; k += Vec::W) {
-    store(w + k, new_weights(rule, w, gradient, state, k, s));
+    w.put(k, new_weights(rule, w, gradient, state, k, s));
     for (int i = 0; i < Formula::kStates; ++i) store(state[i] + k, s[i]);
   }
   if (n % Vec::W == 0) return;
-  store(w + last, last_weights);
+  w.put(last, last_weights);
   for (int i = 0; i < Formula::kStates; ++i) store(state[i] + last, last_state[i]);
 }
 

@@ -55,6 +55,19 @@ void embedding_bag(std::vector<OpCase>& cases) {
     for (const Style& style : kStyles) add("mixed_"s + modes.first + "_" + style.name, mixed(modes.second), bags(kBags, style.style));
   add("mixed_weighted", mixed(kModes[0].second), bags(kBags, Input::repeated, true));
   add("mixed_row_weights", with(mixed(kModes[0].second), {{"row_weights", "v"s}}), bags(kBags, Input::repeated));
+  for (const char* dtype : {"bf16", "f16", "int8", "int4"}) {
+    const auto typed = [&](AttrMap attrs) { return with(std::move(attrs), {{"dtype", std::string(dtype)}}); };
+    const std::string name = dtype + "_"s;
+    for (const double width : {1.0, 2.0, 3.0, 7.0, 8.0, 9.0, 15.0, 16.0, 17.0, 31.0, 33.0, 64.0, 65.0, 129.0, 200.0})
+      for (const char* mode : {"sum", "mean", "max"}) {
+        const AttrMap attrs = {{"rows", Numbers{30, 2}}, {"width", width}, {"mode", std::string(mode)}};
+        add(name + mode + numbered("_width_", static_cast<int64_t>(width)), typed(attrs), bags({30, 2}, Input::repeated));
+      }
+    for (const auto& modes : kModes) add(name + "mixed_" + modes.first, typed(mixed(modes.second)), bags(kBags, Input::multi_hot));
+    add(name + "empty", typed(mixed(kModes[0].second)), bags(kBags, Input::empty));
+    add(name + "weighted", typed(mixed(kModes[0].second)), bags(kBags, Input::repeated, true));
+    add(name + "row_weights", typed(with(mixed(kModes[0].second), {{"row_weights", "v"s}})), bags(kBags, Input::repeated));
+  }
   add("init", {{"rows", Numbers{9, 8}}, {"width", 5.0}, {"init", "normal"s}, {"init_scale", 0.5}}, bags({9, 8}, Input::one_hot));
 }
 
@@ -74,6 +87,7 @@ void embedding_bag(std::vector<ErrorCase>& cases) {
   add("modes_length", {{"modes", Names{"sum"}}}, Code::shape, "modes: expected one for each of the 4 columns, received 1");
   add("both_modes", {{"mode", "sum"s}}, Code::argument, "expected mode or modes, received both");
   add("one_mode", {{"modes", Names{"sum", "sum", "sum", "top"}}}, Code::argument, "received \"top\"");
+  add("dtype", {{"dtype", "i32"s}}, Code::argument, "dtype: expected f32, bf16, f16, int8 or int4, received \"i32\"");
   add("row_weights_of_mean", {{"modes", kModes[1].second}, {"row_weights", "v"s}}, Code::argument, "mode sum only, received mode mean");
 }
 
@@ -119,6 +133,26 @@ void embedding_update(std::vector<OpCase>& cases) {
       add_update(cases, name + numbered("lookups_", width), with(one, {{"per_lookup", true}}), {bags(kBags, Input::repeated), lookups_of(width)});
     }
   }
+  const std::pair<const char*, AttrMap> more[] = {
+      {"ftrl", {{"rule", "ftrl"s}, {"l1", 0.01}}},
+      {"momentum", {{"rule", "sgd"s}, {"momentum", 0.9}, {"lazy", false}}},
+      {"decayed", {{"rule", "rowwise_adagrad"s}, {"weight_decay", 0.1}, {"eps", 1e-3}, {"lazy", false}}},
+      {"adamw", {{"rule", "adam"s}, {"eps", 1e-3}, {"weight_decay", 0.1}, {"decoupled", true}, {"lazy", false}}},
+  };
+  for (const char* dtype : {"bf16", "f16"}) {
+    const auto typed = [&](const std::pair<const char*, AttrMap>& rule) {
+      const std::string name = dtype + "_"s + rule.first;
+      const AttrMap attrs = with(rule.second, {{"dtype", std::string(dtype)}});
+      for (const double width : {1.0, 3.0, 8.0, 10.0, 16.0, 33.0, 64.0}) {
+        const AttrMap tables = {{"rows", Numbers{500, 3}}, {"width", width}};
+        add_update(cases, name + numbered("_width_", static_cast<int64_t>(width)), with(tables, attrs),
+                   {bags({500, 3}, Input::multi_hot), matrix(2 * static_cast<int64_t>(width))});
+      }
+      add_update(cases, name + "_mixed", with(mixed(kModes[1].second), attrs), {bags(kBags, Input::repeated), matrix(40)});
+    };
+    for (const auto& rule : kRules) typed(rule);
+    for (const auto& rule : more) typed(rule);
+  }
   // More lookups than one slice, from several columns, of few rows and of many.
   const AttrMap sliced = {{"tables", Numbers{0, 1, 0, 1}}, {"rows", Numbers{60000, 5}}, {"width", 3.0}};
   for (const bool weighted : {false, true})
@@ -130,6 +164,7 @@ void embedding_update(std::vector<ErrorCase>& cases) {
   const auto add = [&](const char* name, const AttrMap& change, Code code, const char* text, int64_t cols = 40) {
     cases.push_back({"embedding_update", name, with(good, change), {bags(kBags, Input::one_hot), matrix(cols)}, code, text});
   };
+  add("int8", {{"dtype", "int8"s}}, Code::state, "tables of int8 are for predictions");
   add("mixed_columns", {}, Code::shape, "expected 40 columns, received 39", 39);
   add("shared_widths", {{"shared_gradient", true}}, Code::argument, "widths: all columns have one gradient", 10);
   add("lookup_widths", {{"per_lookup", true}}, Code::argument, "widths: all columns have one gradient", 10);

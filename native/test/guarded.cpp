@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "base/table_rows.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -20,7 +22,7 @@ GuardedMemory::~GuardedMemory() {
 }
 
 char* GuardedMemory::place(int64_t rows, int64_t cols, int64_t stride, size_t align) {
-  const size_t size = rows > 0 ? 4 * static_cast<size_t>((rows - 1) * stride + cols) : 0;
+  const size_t size = rows > 0 ? static_cast<size_t>((rows - 1) * stride + cols) : 0;
   const size_t used = (size + align - 1) / align * align, inner = (used + kPage - 1) / kPage * kPage + kPage;
   char* map = static_cast<char*>(
       mmap(nullptr, inner + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -36,26 +38,27 @@ char* GuardedMemory::place(int64_t rows, int64_t cols, int64_t stride, size_t al
 
 View GuardedMemory::matrix(Slot slot, int64_t rows, int64_t cols, DType dtype) {
   const bool internal = slot == Slot::params || slot == Slot::dparams || slot == Slot::saved;
-  const int64_t stride = strided_ && !internal ? cols + kRowGap : cols;
-  return {place(rows, cols, stride, 4), dtype, rows, cols, stride};
+  const int64_t elements = row_elements(dtype, cols), stride = strided_ && !internal ? elements + kRowGap : elements;
+  const int64_t bytes = dtype_bytes(dtype);
+  return {place(rows, elements * bytes, stride * bytes, static_cast<size_t>(bytes)), dtype, rows, cols, stride};
 }
 
 void* GuardedMemory::bytes(size_t bytes) {
   const int64_t words = static_cast<int64_t>((bytes + 3) / 4);
-  return place(1, words, words, kAlign);
+  return place(1, 4 * words, 4 * words, kAlign);
 }
 
 void GuardedMemory::expect_intact() const {
   for (const Block& block : blocks_) {
-    const auto* word = reinterpret_cast<const uint32_t*>(block.map + kPage);
-    const auto* end = reinterpret_cast<const uint32_t*>(block.map + block.map_bytes - kPage);
-    const auto* data = reinterpret_cast<const uint32_t*>(block.data);
-    for (; word < end; ++word) {
-      const int64_t at = word - data;
+    const char *begin = block.map + kPage, *end = block.map + block.map_bytes - kPage;
+    const auto* sentinel = reinterpret_cast<const char*>(&kSentinel);
+    const int64_t step = (block.cols | block.stride) % 4 ? 1 : 4;
+    for (const char* p = begin; p < end; p += step) {
+      const int64_t at = p - block.data;
       if (at >= 0 && block.stride && at / block.stride < block.rows && at % block.stride < block.cols) continue;
-      expect(*word == kSentinel, "wrote outside a buffer of %lld x %lld (stride %lld), at element %lld",
-             static_cast<long long>(block.rows), static_cast<long long>(block.cols), static_cast<long long>(block.stride),
-             static_cast<long long>(at));
+      expect(!memcmp(p, sentinel + (step == 1 ? (p - begin) % 4 : 0), static_cast<size_t>(step)),
+             "wrote outside a buffer of %lld x %lld bytes (stride %lld), at byte %lld", static_cast<long long>(block.rows),
+             static_cast<long long>(block.cols), static_cast<long long>(block.stride), static_cast<long long>(at));
     }
   }
 }

@@ -30,9 +30,9 @@ class GuardedMemory : public OpMemory {
     char* map;
     size_t map_bytes;
     char* data;
-    int64_t rows, cols, stride;  // in elements of 4 bytes
+    int64_t rows, cols, stride;  // in bytes
   };
-  char* place(int64_t rows, int64_t cols, int64_t stride, size_t align);
+  char* place(int64_t rows, int64_t cols, int64_t stride, size_t align);  // in bytes
 
   Edge edge_;
   bool strided_;

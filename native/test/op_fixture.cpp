@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/rng.h"
+#include "base/table_rows.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -196,8 +197,11 @@ void OpFixture::call(Pool* pool, int omitted) {
 
 Result OpFixture::copy(const char* what, size_t i, const View& view) {
   Result result{std::string(what) + " " + std::to_string(i), view.dtype, {}};
+  std::vector<float> numbers(static_cast<size_t>(view.cols));
   for (int64_t r = 0; r < view.rows; ++r) {
-    const auto* row = reinterpret_cast<const uint32_t*>(view.row(r));
+    const bool words = dtype_bytes(view.dtype) == 4;
+    if (!words) load_row(view, r, numbers.data());
+    const auto* row = reinterpret_cast<const uint32_t*>(words ? view.row(r) : numbers.data());
     result.words.insert(result.words.end(), row, row + view.cols);
   }
   return result;

@@ -9,7 +9,7 @@ namespace dlrm::test {
 ValueSpec value_spec(const Input& input);
 Attrs to_attrs(const AttrMap& map);
 
-// Named results of a call, copied.
+// Named results of a call, copied; numbers of tables of other types as floats.
 struct Result {
   std::string name;
   DType dtype;

@@ -4,7 +4,7 @@ template <class Rule>
 void update_range(const DenseUpdateArgs& a, Range range) {
   const int64_t k = range.begin;
   float* state[2] = {a.state[0] ? a.state[0] + k : nullptr, a.state[1] ? a.state[1] + k : nullptr};
-  apply_span(Rule(a.rule), a.w + k, Gradient{a.g + k, set1(a.rule.scale)}, state, range.end - k);
+  apply_span(Rule(a.rule), FloatWeights{a.w + k}, Gradient{a.g + k, set1(a.rule.scale)}, state, range.end - k);
 }
 
 void update(const DenseUpdateArgs& a, Range range) {

@@ -6,19 +6,8 @@
 #include "base/rng.h"
 
 namespace dlrm {
-namespace {
-
-// FNV-1a.
-uint64_t hash(const std::string& name) {
-  uint64_t h = 0xcbf29ce484222325ull;
-  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  return h;
-}
-
-}  // namespace
-
 DropoutOption::DropoutOption(const MakeArgs& args, const char* attr)
-    : rate_(args.attrs.number(args.op, attr, 0)), node_(hash(args.name)) {
+    : rate_(args.attrs.number(args.op, attr, 0)), node_(name_hash(args.name)) {
   if (!(rate_ >= 0 && rate_ < 1))
     fail(Code::argument, "[%s] %s: %s: expected a number in [0, 1), received %g", args.op, args.name.c_str(), attr, rate_);
 }

@@ -9,6 +9,8 @@ DLRM_TARGET_AVX2
 namespace dlrm::avx2 {
 namespace {
 #include "base/simd_avx2.h"
+#include "base/simd_half_avx2.h"
+#include "base/table_rows.inl"
 #include "ops/embedding_bag/kernel.inl"
 }  // namespace
 }  // namespace dlrm::avx2

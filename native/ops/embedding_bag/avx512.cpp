@@ -9,6 +9,8 @@ DLRM_TARGET_AVX512
 namespace dlrm::avx512 {
 namespace {
 #include "base/simd_avx512.h"
+#include "base/simd_half_avx512.h"
+#include "base/table_rows.inl"
 #include "ops/embedding_bag/kernel.inl"
 }  // namespace
 }  // namespace dlrm::avx512

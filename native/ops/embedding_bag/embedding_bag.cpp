@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/table_rows.h"
 #include "ops/embedding_bag/table_options.h"
 #include "ops/embedding_bag/table_tasks.h"
 #include "ops/registry.h"
@@ -26,6 +27,7 @@ class EmbeddingBag : public Op {
   explicit EmbeddingBag(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
     args.expect_inputs(1);
     options_ = table_options(args, 0);
+    dtype_ = table_dtype(args.op, args.attrs.text(args.op, "dtype", "f32"));
     const std::string row_weights = args.attrs.text(args.op, "row_weights", "");
     row_weights_ = !row_weights.empty();
     if (row_weights_ && (options_.any(Pooling::mean) || options_.any(Pooling::max)))
@@ -36,9 +38,10 @@ class EmbeddingBag : public Op {
 
   size_t scratch_bytes(const Run&) const override { return TableTasks::bytes(columns()); }
 
-  // The gradient of the per-sample weights that these bags have, or of the learned row weights.
+  // The gradient of the per-sample weights that these bags have, or of the learned row weights. Quantised tables are for
+  // predictions.
   bool wants_dlookup(const Run& run) const override {
-    return row_weights_ || (run.in && run.in[0].bags && run.in[0].bags->weights && options_.any(Pooling::sum));
+    return !is_quantised(dtype_) && (row_weights_ || (run.in && run.in[0].bags && run.in[0].bags->weights && options_.any(Pooling::sum)));
   }
 
   void forward(const Run& run) const override {
@@ -71,9 +74,9 @@ class EmbeddingBag : public Op {
     if (backward && !wants_dlookup(run)) return {};
     Cost cost{0, 4 * static_cast<double>(run.batch) * static_cast<double>(options_.cols + (backward ? 0 : options_.positions_cols))};
     for (const TableColumn& column : options_.columns) {
-      const auto lookups = static_cast<double>(bags.lookups(column.bag, run.batch)), e = static_cast<double>(column.width);
-      cost.flops += lookups * e * (backward ? 2 : 1);
-      cost.bytes += lookups * (4 * e + (backward ? 8 : 4));
+      const auto lookups = static_cast<double>(bags.lookups(column.bag, run.batch));
+      cost.flops += lookups * static_cast<double>(column.width) * (backward ? 2 : 1);
+      cost.bytes += lookups * static_cast<double>(row_bytes(run.params[column.table].dtype, column.width) + (backward ? 8 : 4));
     }
     return cost;
   }
@@ -89,7 +92,7 @@ class EmbeddingBag : public Op {
       const double bound = std::sqrt(1.0 / static_cast<double>(rows));
       const Init init = args.attrs.init(args.op, {Init::uniform, -bound, bound});
       weights.params.push_back(static_cast<int>(params.size()));
-      params.push_back({args.name + "." + std::to_string(t) + ".weight", {rows, width}, init, true});
+      params.push_back({args.name + "." + std::to_string(t) + ".weight", {rows, width}, init, true, false, dtype_});
     }
     for (int64_t t = 0; row_weights_ && t < options_.tables(); ++t) {
       scales.params.push_back(static_cast<int>(params.size()));
@@ -142,7 +145,8 @@ class EmbeddingBag : public Op {
   EmbeddingBagTable table(const Run& run, const TableColumn& column) const {
     const Bags& bags = *run.in[0].bags;
     const View& weight = run.params[column.table];
-    return {weight.f32(),
+    return {weight.data,
+            weight.dtype,
             weight.stride,
             column.width,
             bags.offsets[column.bag],
@@ -191,6 +195,7 @@ class EmbeddingBag : public Op {
 
   const EmbeddingBagKernels& kernels_;
   TableOptions options_;
+  DType dtype_;
   bool row_weights_;
 };
 

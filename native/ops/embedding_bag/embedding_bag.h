@@ -5,13 +5,13 @@
 //   mean  out[b,:] = sum of r_i / number of lookups of the bag
 //   max   out[b,e] = largest r_i[e]; positions[b,e] = the first lookup i that has it, -1 for an empty bag
 //   An empty bag gives zeros.
-//   weight      [R,E] f32, rows may lie further apart
+//   weight      [R,E] f32, bf16, f16 or, in prediction only, int8 or int4 (base/table_rows.h); rows may lie further apart
 //   indices     [L]   i32 in [0,R), offsets [B+1] i32, never decreasing, from 0 to L; checked in binding/, not here
 //   weights     [L]   f32 or null; row_weights [R] f32 or null; at most one of them, and only with sum
 //   out         [B,E] f32, the column's part of [B, sum of E over the columns]; positions [B,E] i32, the column's part of
 //               [B, sum of E over the max columns]
 // Columns of one table share it. Parameters: <name>.<t>.weight [R,E] of table t, with row_weights <row_weights>.<t> [R];
-// uniform in +-sqrt(1/R) unless init says otherwise.
+// uniform in +-sqrt(1/R) unless init says otherwise; of the type that the option dtype says (f32).
 // Backward, for sum: dlookup[i] = <dout[b,:], r_i>, the gradient of s_i. Gradients of the rows themselves are made and
 // spent at once by embedding_update.
 #pragma once
@@ -23,7 +23,8 @@ namespace dlrm {
 enum class Pooling { sum, mean, max };
 
 struct EmbeddingBagTable {
-  const float* weight;
+  const void* weight;
+  DType dtype;
   int64_t weight_stride, width;
   const int32_t *offsets, *indices;
   const float *weights, *row_weights;

@@ -1,38 +1,48 @@
 // Vectorised over the width, columns in blocks of at most 8 vectors whose sums stay in registers. Lookups lie in memory
-// in the order they are used, so the rows some lookups ahead are known and prefetched. Included once per ISA.
+// in the order they are used, so the rows some lookups ahead are known and prefetched. Row: base/table_rows.inl. Included
+// once per ISA.
 
 constexpr int64_t kBlockVecs = 8;
-constexpr int64_t kLineFloats = 16;
+constexpr int64_t kLineBytes = 64;
 
 // Lookups between prefetch and use: about 32 cache lines in flight.
-DLRM_INLINE int64_t prefetch_distance(int64_t floats) {
-  const int64_t distance = 512 / floats;
+DLRM_INLINE int64_t prefetch_distance(int64_t bytes) {
+  const int64_t distance = 2048 / bytes;
   return distance < 4 ? 4 : distance > 24 ? 24 : distance;
 }
 
-DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
-  for (int64_t k = 0; k < n; k += kLineFloats) __builtin_prefetch(p + k);
-  if (n % kLineFloats) __builtin_prefetch(p + n - 1);
+DLRM_INLINE void prefetch_bytes(const char* p, int64_t n) {
+  for (int64_t k = 0; k < n; k += kLineBytes) __builtin_prefetch(p + k);
+  if (n % kLineBytes) __builtin_prefetch(p + n - 1);
+}
+
+template <class Row>
+DLRM_INLINE const char* row_at(const EmbeddingBagTable& t, int64_t i) {
+  return static_cast<const char*>(t.weight) + Row::kElementBytes * t.weight_stride * t.indices[i];
 }
 
 // Columns [k, k + columns) of every bag in N vectors. Where columns is no multiple of the vector, the last one overlaps
-// the one before it; kShort: a single vector that is not full.
-template <int N, bool kShort, bool kScaled>
+// the one before it, or, if the row cannot be read there, is not full; kShort: a single vector that is not full.
+template <class Row, int N, bool kShort, bool kScaled>
 void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
   const EmbeddingBagTable t = a.table;  // a copy: stores to out cannot change it
-  const int64_t last = kShort ? 0 : columns - Vec::W, distance = prefetch_distance(columns);
-  const int some = static_cast<int>(columns);
-  const float* column = t.weight + k;
+  // The bytes of these columns; those of a whole row where they are all of it.
+  const int64_t before = Row::kElementBytes == 1 ? 0 : k * Row::kElementBytes;
+  const int64_t bytes = Row::kElementBytes == 1 ? Row::row_bytes(t.width) : columns * Row::kElementBytes;
+  const int64_t last = kShort ? 0 : columns - Vec::W, distance = prefetch_distance(bytes);
+  const int some = static_cast<int>(columns - (N - 1) * Vec::W);
+  const bool partial = kShort || (!Row::kAnyStart && some < Vec::W);
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     const int64_t begin = t.offsets[b], end = t.offsets[b + 1];
     Vec sums[N];
     for (int n = 0; n < N; ++n) sums[n] = zero();
     for (int64_t i = begin; i < end; ++i) {
-      if (i + distance < t.lookups) prefetch_floats(column + t.indices[i + distance] * t.weight_stride, columns);
-      const float* row = column + t.indices[i] * t.weight_stride;
+      if (i + distance < t.lookups) prefetch_bytes(row_at<Row>(t, i + distance) + before, bytes);
+      const Row row(row_at<Row>(t, i), t.width);
       const Vec scale = kScaled ? set1(t.weights ? t.weights[i] : t.row_weights[t.indices[i]]) : zero();
       for (int n = 0; n < N; ++n) {
-        const Vec x = kShort ? load_n(row, some) : load(row + (n < N - 1 ? n * Vec::W : last));
+        const bool is_last = n == N - 1;
+        const Vec x = is_last && partial ? row.some(k + n * Vec::W, some) : row.full(k + (is_last ? last : n * Vec::W));
         sums[n] = sums[n] + (kScaled ? scale * x : x);
       }
     }
@@ -42,93 +52,137 @@ void sum_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t co
     }
     float* out = a.out + b * a.out_stride + k;
     for (int n = 0; n < N; ++n) {
-      if (kShort)
-        store_n(out, sums[n], some);
+      if (n == N - 1 && partial)
+        store_n(out + n * Vec::W, sums[n], some);
       else
         store(out + (n < N - 1 ? n * Vec::W : last), sums[n]);
     }
   }
 }
 
-template <bool kScaled>
+template <class Row, bool kScaled>
 void sum_block(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
-  if (columns < Vec::W) return sum_columns<1, true, kScaled>(a, bags, k, columns);
+  if (columns < Vec::W) return sum_columns<Row, 1, true, kScaled>(a, bags, k, columns);
   switch ((columns + Vec::W - 1) / Vec::W) {
-    case 1: return sum_columns<1, false, kScaled>(a, bags, k, columns);
-    case 2: return sum_columns<2, false, kScaled>(a, bags, k, columns);
-    case 3: return sum_columns<3, false, kScaled>(a, bags, k, columns);
-    case 4: return sum_columns<4, false, kScaled>(a, bags, k, columns);
-    case 5: return sum_columns<5, false, kScaled>(a, bags, k, columns);
-    case 6: return sum_columns<6, false, kScaled>(a, bags, k, columns);
-    case 7: return sum_columns<7, false, kScaled>(a, bags, k, columns);
-    default: return sum_columns<8, false, kScaled>(a, bags, k, columns);
+    case 1: return sum_columns<Row, 1, false, kScaled>(a, bags, k, columns);
+    case 2: return sum_columns<Row, 2, false, kScaled>(a, bags, k, columns);
+    case 3: return sum_columns<Row, 3, false, kScaled>(a, bags, k, columns);
+    case 4: return sum_columns<Row, 4, false, kScaled>(a, bags, k, columns);
+    case 5: return sum_columns<Row, 5, false, kScaled>(a, bags, k, columns);
+    case 6: return sum_columns<Row, 6, false, kScaled>(a, bags, k, columns);
+    case 7: return sum_columns<Row, 7, false, kScaled>(a, bags, k, columns);
+    default: return sum_columns<Row, 8, false, kScaled>(a, bags, k, columns);
   }
 }
 
-template <bool kScaled>
+template <class Row, bool kScaled>
 void sum_bags(const EmbeddingBagForward& a, Range bags) {
   constexpr int64_t kBlock = kBlockVecs * Vec::W;
   for (int64_t k = 0; k < a.table.width; k += kBlock)
-    sum_block<kScaled>(a, bags, k, a.table.width - k < kBlock ? a.table.width - k : kBlock);
+    sum_block<Row, kScaled>(a, bags, k, a.table.width - k < kBlock ? a.table.width - k : kBlock);
 }
 
+// Columns [k, k + n) of a row, in `room` unless they are floats already.
+template <class Row>
+DLRM_INLINE const float* floats(const Row& row, int64_t k, int64_t n, float* room) {
+  for (int64_t e = 0; e < n; e += Vec::W) {
+    if (n - e < Vec::W)
+      store_n(room + e, row.some(k + e, static_cast<int>(n - e)), static_cast<int>(n - e));
+    else
+      store(room + e, row.full(k + e));
+  }
+  return room;
+}
+DLRM_INLINE const float* floats(const F32Row& row, int64_t k, int64_t, float*) { return row.p + k; }
+
 // Plain loops: the compiler makes blends of them.
+template <class Row>
 void max_bags(const EmbeddingBagForward& a, Range bags) {
+  constexpr int64_t kBlock = kBlockVecs * Vec::W;
   const EmbeddingBagTable t = a.table;
-  const int64_t distance = prefetch_distance(t.width);
+  const int64_t bytes = Row::row_bytes(t.width), distance = prefetch_distance(bytes);
+  float room[kBlock];
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     float* __restrict out = a.out + b * a.out_stride;
     int32_t* __restrict positions = a.positions + b * a.positions_stride;
     const int32_t begin = t.offsets[b], end = t.offsets[b + 1];
-    for (int64_t e = 0; e < t.width; ++e) {
-      out[e] = begin < end ? t.weight[t.indices[begin] * t.weight_stride + e] : 0;
-      positions[e] = begin < end ? begin : -1;
+    for (int64_t e = 0; begin == end && e < t.width; ++e) {
+      out[e] = 0;
+      positions[e] = -1;
     }
     for (int32_t i = begin; i < end; ++i) {
-      if (i + distance < t.lookups)
-        prefetch_floats(t.weight + t.indices[i + distance] * t.weight_stride, t.width);
-      const float* __restrict row = t.weight + t.indices[i] * t.weight_stride;
-      for (int64_t e = 0; e < t.width; ++e) {
-        const bool wins = row[e] > out[e];
-        out[e] = wins ? row[e] : out[e];
-        positions[e] = wins ? i : positions[e];
+      if (i + distance < t.lookups) prefetch_bytes(row_at<Row>(t, i + distance), bytes);
+      const Row row(row_at<Row>(t, i), t.width);
+      for (int64_t k = 0; k < t.width; k += kBlock) {
+        const int64_t n = t.width - k < kBlock ? t.width - k : kBlock;
+        const float* __restrict x = floats(row, k, n, room);
+        for (int64_t e = 0; e < n; ++e) {
+          const bool wins = i == begin || x[e] > out[k + e];
+          out[k + e] = wins ? x[e] : out[k + e];
+          positions[k + e] = wins ? i : positions[k + e];
+        }
       }
     }
   }
 }
 
-void forward(const EmbeddingBagForward& a, Range bags) {
+template <class Row>
+void forward_of(const EmbeddingBagForward& a, Range bags) {
   if (a.table.pooling == Pooling::max)
-    max_bags(a, bags);
+    max_bags<Row>(a, bags);
   else if (a.table.weights || a.table.row_weights)
-    sum_bags<true>(a, bags);
+    sum_bags<Row, true>(a, bags);
   else
-    sum_bags<false>(a, bags);
+    sum_bags<Row, false>(a, bags);
 }
 
-DLRM_INLINE float dot(const float* x, const float* y, int64_t n) {
+void forward(const EmbeddingBagForward& a, Range bags) {
+  switch (a.table.dtype) {
+    case DType::bf16: return forward_of<Bf16Row>(a, bags);
+    case DType::f16: return forward_of<F16Row>(a, bags);
+    case DType::int8: return forward_of<Int8Row>(a, bags);
+    case DType::int4: return forward_of<Int4Row>(a, bags);
+    default: return forward_of<F32Row>(a, bags);
+  }
+}
+
+template <class Row>
+DLRM_INLINE float dot(const float* x, const Row& y, int64_t n) {
   Vec even = zero(), odd = zero();
   int64_t k = 0;
   for (; k + 2 * Vec::W <= n; k += 2 * Vec::W) {
-    even = fma(load(x + k), load(y + k), even);
-    odd = fma(load(x + k + Vec::W), load(y + k + Vec::W), odd);
+    even = fma(load(x + k), y.full(k), even);
+    odd = fma(load(x + k + Vec::W), y.full(k + Vec::W), odd);
   }
   for (; k < n; k += Vec::W) {
-    const int rest = static_cast<int>(n - k < Vec::W ? n - k : Vec::W);
-    even = fma(load_n(x + k, rest), load_n(y + k, rest), even);
+    if (n - k < Vec::W) {
+      const int rest = static_cast<int>(n - k);
+      even = fma(load_n(x + k, rest), y.some(k, rest), even);
+    } else {
+      even = fma(load(x + k), y.full(k), even);
+    }
   }
   return sum(even + odd);
 }
 
-void backward(const EmbeddingBagBackward& a, Range bags) {
+template <class Row>
+void backward_of(const EmbeddingBagBackward& a, Range bags) {
   const EmbeddingBagTable t = a.table;
-  const int64_t distance = prefetch_distance(t.width);
+  const int64_t bytes = Row::row_bytes(t.width), distance = prefetch_distance(bytes);
   for (int64_t b = bags.begin; b < bags.end; ++b) {
     const float* dout = a.dout + b * a.dout_stride;
     for (int64_t i = t.offsets[b]; i < t.offsets[b + 1]; ++i) {
-      if (i + distance < t.lookups)
-        prefetch_floats(t.weight + t.indices[i + distance] * t.weight_stride, t.width);
-      a.dlookup[i] = dot(dout, t.weight + t.indices[i] * t.weight_stride, t.width);
+      if (i + distance < t.lookups) prefetch_bytes(row_at<Row>(t, i + distance), bytes);
+      a.dlookup[i] = dot(dout, Row(row_at<Row>(t, i), t.width), t.width);
     }
+  }
+}
+
+// Quantised tables have no backward pass.
+void backward(const EmbeddingBagBackward& a, Range bags) {
+  switch (a.table.dtype) {
+    case DType::bf16: return backward_of<Bf16Row>(a, bags);
+    case DType::f16: return backward_of<F16Row>(a, bags);
+    default: return backward_of<F32Row>(a, bags);
   }
 }

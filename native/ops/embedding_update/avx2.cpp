@@ -9,6 +9,7 @@ DLRM_TARGET_AVX2
 namespace dlrm::avx2 {
 namespace {
 #include "base/simd_avx2.h"
+#include "base/simd_half_avx2.h"
 #include "optim/span.inl"
 #include "ops/embedding_update/kernel.inl"
 #include "ops/embedding_update/sums.inl"

@@ -9,6 +9,7 @@ DLRM_TARGET_AVX512
 namespace dlrm::avx512 {
 namespace {
 #include "base/simd_avx512.h"
+#include "base/simd_half_avx512.h"
 #include "optim/span.inl"
 #include "ops/embedding_update/kernel.inl"
 #include "ops/embedding_update/sums.inl"

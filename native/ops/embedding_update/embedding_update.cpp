@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/rng.h"
+#include "base/table_rows.h"
 #include "ops/embedding_bag/table_options.h"
 #include "ops/embedding_bag/table_tasks.h"
 #include "ops/embedding_update/lookup_sort.h"
@@ -71,6 +73,9 @@ class EmbeddingUpdate : public Op {
     shared_gradient_ = args.attrs.flag(args.op, "shared_gradient", false);
     if (args.inputs.empty()) args.expect_inputs(2);
     options_ = table_options(args, per_lookup_ ? 1 : 0);
+    dtype_ = table_dtype(args.op, args.attrs.text(args.op, "dtype", "f32"));
+    if (is_quantised(dtype_))
+      fail(Code::state, "[%s] tables of %s are for predictions: train with f32, bf16 or f16", args.op, dtype_name(dtype_));
     args.expect_inputs(options_.any(Pooling::max) ? 3 : 2);
     std::stable_sort(options_.columns.begin(), options_.columns.end(),
                      [](const TableColumn& a, const TableColumn& b) { return a.table < b.table; });
@@ -121,7 +126,7 @@ class EmbeddingUpdate : public Op {
       double states = 0;
       for (const RuleState& state : rule_.states) states += state.per_row ? 1 : e;
       cost.flops += lookups * e * 3;
-      cost.bytes += lookups * 4 * (1 + 3 * e + 2 * states);
+      cost.bytes += lookups * (4 * (1 + e + 2 * states) + 2 * static_cast<double>(row_bytes(dtype_, column.width)));
     }
     return cost;
   }
@@ -162,7 +167,11 @@ class EmbeddingUpdate : public Op {
       params.push_back({name, dims, init, true});
     };
     const bool vectors = per_lookup_ && options_.widths[0] == 1;
-    for (size_t t = 0; t < tables; ++t) add(t, names[t], vectors, {});
+    for (size_t t = 0; t < tables; ++t) {
+      add(t, names[t], vectors, {});
+      params.back().dtype = dtype_;
+      name_hashes_.push_back(name_hash(names[t]));
+    }
     for (size_t t = 0; t < scales.size(); ++t) add(t, scales[t], true, {Init::ones});
     for (const RuleState& state : rule_.states)
       for (size_t t = 0; t < tables; ++t) add(t, names[t] + "." + state.name, vectors || state.per_row, rule_.initial);
@@ -331,7 +340,9 @@ class EmbeddingUpdate : public Op {
     const int64_t tables = options_.tables();
     const LookupSort& sort = s.sorts[t];
     EmbeddingUpdateArgs a{};
-    a.weight = run.params[t].f32();
+    a.weight = run.params[t].data;
+    a.dtype = run.params[t].dtype;
+    if (a.dtype != DType::f32) a.rounding = rounding_key(run, t);
     a.weight_stride = row_stride(run.params[t]);
     a.width = width(t);
     for (size_t i = 0; i < rule_.states.size(); ++i) {
@@ -359,6 +370,11 @@ class EmbeddingUpdate : public Op {
     return a;
   }
 
+  RoundingKey rounding_key(const Run& run, int64_t t) const {
+    const Philox::Block block = Philox{run.key}(static_cast<uint64_t>(run.step), name_hashes_[static_cast<size_t>(t)]);
+    return {block.v[0] | static_cast<uint64_t>(block.v[1]) << 32};
+  }
+
   // A vector is a View of one row.
   static int64_t row_stride(const View& view) { return view.rows == 1 && view.cols > 1 ? 1 : view.stride; }
 
@@ -371,6 +387,8 @@ class EmbeddingUpdate : public Op {
   const EmbeddingUpdateKernels& kernels_;
   Rule rule_;
   TableOptions options_;
+  DType dtype_;
+  std::vector<uint64_t> name_hashes_;
   bool per_lookup_, shared_gradient_, scaled_ = false;
 };
 

@@ -6,7 +6,9 @@
 //   then the rule's formula once per row: a row hit twice must sum its gradients first, since (a+b)^2 != a^2 + b^2.
 // This is PyTorch's coalesced sparse gradient (sparse=True), which it has for sum and mean; max follows the same rule,
 // and a row that was looked up without winning counts as touched.
-//   weight      [R,E] f32; state[i] the same, or [R] for a state per row (rowwise_adagrad)
+//   weight      [R,E] f32, or bf16 or f16: what the formula gives in f32 is rounded stochastically (base/half.h), so that
+//               updates smaller than half a last place count on average
+//   state[i]    [R,E] f32, or [R] for a state per row (rowwise_adagrad)
 //   dout        f32; bag b of a column has its E numbers at dout + column.gradient + b dout_stride (per_lookup: lookup b);
 //               all of them within 2^32 floats
 //   row_weights [R] f32 or null
@@ -18,6 +20,7 @@
 //   sums        [slices][R][sum_floats(E)] f32, zeros at first
 //   touched     [slices][R], zeros at first, 1 for the rows that have been looked up
 #pragma once
+#include "base/half.h"
 #include "ops/embedding_bag/embedding_bag.h"
 #include "ops/embedding_update/lookup_sort.h"
 #include "optim/rule_step.h"
@@ -31,7 +34,9 @@ constexpr int64_t sum_floats(int64_t width) {
 }
 
 struct EmbeddingUpdateArgs {
-  float* weight;
+  void* weight;
+  DType dtype;
+  RoundingKey rounding;
   int64_t weight_stride, width, rows;
   float* state[2];
   int64_t state_stride[2];

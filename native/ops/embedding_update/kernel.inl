@@ -9,6 +9,42 @@ DLRM_INLINE const float* dout_of(const EmbeddingUpdateArgs& a, uint64_t key) {
   return a.dout + (a.sources ? a.sources[source_of(key)].gradient : source_of(key));
 }
 
+// The weights of a row of each type of table; those of 16 bits are rounded stochastically when they are put back.
+struct F32Table {
+  static constexpr bool kFloats = true;
+  static constexpr int64_t kElementBytes = 4;
+  using Row = FloatWeights;
+  DLRM_INLINE static Row row(const EmbeddingUpdateArgs& a, int64_t row) { return {static_cast<float*>(a.weight) + row * a.weight_stride}; }
+};
+
+struct Bf16 {
+  DLRM_INLINE static Vec at(const uint16_t* p) { return load_bf16(p); }
+  DLRM_INLINE static Vec from(const uint16_t* p, int n) { return load_bf16_n(p, n); }
+  DLRM_INLINE static auto round(Vec x, uint64_t random, int64_t k) { return round_bf16(x, rounding_words(random, k)); }
+};
+struct F16 {
+  DLRM_INLINE static Vec at(const uint16_t* p) { return load_f16(p); }
+  DLRM_INLINE static Vec from(const uint16_t* p, int n) { return load_f16_n(p, n); }
+  DLRM_INLINE static auto round(Vec x, uint64_t random, int64_t k) { return round_f16(x, rounding_words(random, k)); }
+};
+
+template <class Half>
+struct HalfTable {
+  static constexpr bool kFloats = false;
+  static constexpr int64_t kElementBytes = 2;
+  struct Row {
+    uint16_t* w;
+    uint64_t random;
+    DLRM_INLINE Vec at(int64_t k) const { return Half::at(w + k); }
+    DLRM_INLINE Vec from(int64_t k, int n) const { return Half::from(w + k, n); }
+    DLRM_INLINE void put(int64_t k, Vec x) const { store_16(w + k, Half::round(x, random, k)); }
+    DLRM_INLINE void put_from(int64_t k, Vec x, int n) const { store_16_n(w + k, Half::round(x, random, k), n); }
+  };
+  DLRM_INLINE static Row row(const EmbeddingUpdateArgs& a, int64_t row) {
+    return {static_cast<uint16_t*>(a.weight) + row * a.weight_stride, a.rounding.row(row)};
+  }
+};
+
 DLRM_INLINE void prefetch_floats(const float* p, int64_t n) {
   for (int64_t k = 0; k < n; k += kLineFloats) __builtin_prefetch(p + k);
   if (n % kLineFloats) __builtin_prefetch(p + n - 1);
@@ -20,11 +56,13 @@ DLRM_INLINE int64_t prefetch_distance(int64_t width) {
   return distance < 4 ? 4 : distance > 16 ? 16 : distance;
 }
 
+template <class Table>
 DLRM_INLINE void prefetch_key(const EmbeddingUpdateArgs& a, int64_t i, int64_t width) {
   const int64_t row = row_of(a.keys[i]);
   prefetch_floats(dout_of(a, a.keys[i]), width);
   if (row == row_of(a.keys[i - 1])) return;
-  prefetch_floats(a.weight + row * a.weight_stride, width);
+  const char* weights = static_cast<const char*>(a.weight) + row * a.weight_stride * Table::kElementBytes;
+  prefetch_floats(reinterpret_cast<const float*>(weights), (width * Table::kElementBytes + 3) / 4);
   for (int s = 0; s < 2; ++s)
     if (a.state[s]) prefetch_floats(a.state[s] + row * a.state_stride[s], a.state_stride[s] == 1 ? 1 : width);
 }
@@ -74,8 +112,9 @@ DLRM_INLINE const float* row_gradient(const EmbeddingUpdateArgs& a, int64_t begi
   return sum;
 }
 
-template <class Formula>
+template <class Formula, class T>
 struct PerWeight {
+  using Table = T;
   Formula rule;
   Vec scale;
   DLRM_INLINE explicit PerWeight(const RuleStep& step) : rule(step), scale(set1(step.scale)) {}
@@ -86,7 +125,7 @@ struct PerWeight {
 
   // Rows [row, row + rows), whose gradient is 0.
   DLRM_INLINE void rest(const EmbeddingUpdateArgs& a, int64_t row, int64_t rows, float*, int64_t width) const {
-    bool one_span = a.weight_stride == width;
+    bool one_span = Table::kFloats && a.weight_stride == width;
     for (int s = 0; s < Formula::kStates; ++s) one_span = one_span && a.state_stride[s] == width;
     if (one_span) return span(a, row, NoGradient{}, rows * width);
     for (const int64_t end = row + rows; row < end; ++row) span(a, row, NoGradient{}, width);
@@ -96,7 +135,7 @@ struct PerWeight {
   DLRM_INLINE void span(const EmbeddingUpdateArgs& a, int64_t row, const G& gradient, int64_t n) const {
     float* state[2] = {};
     for (int s = 0; s < Formula::kStates; ++s) state[s] = a.state[s] + row * a.state_stride[s];
-    apply_span(rule, a.weight + row * a.weight_stride, gradient, state, n);
+    apply_span(rule, Table::row(a, row), gradient, state, n);
   }
 };
 
@@ -114,7 +153,9 @@ DLRM_INLINE float sum_of_squares(const float* g, int64_t n) {
   return sum(even + odd);
 }
 
+template <class T>
 struct PerRow {
+  using Table = T;
   // The row's gradient once its factor is known, as a formula without state.
   struct Scaled {
     static constexpr int kStates = 0;
@@ -140,18 +181,18 @@ struct PerRow {
   DLRM_INLINE void apply(const EmbeddingUpdateArgs& a, int64_t row, const float* g, float scale, int64_t width) const {
     const float mean = scale * scale * sum_of_squares(g, width) / static_cast<float>(width);
     const Scaled scaled{rule, set1(rule.factor(mean, a.state[0] + row))};
-    apply_span(scaled, a.weight + row * a.weight_stride, Gradient{g, set1(scale)}, nullptr, width);
+    apply_span(scaled, Table::row(a, row), Gradient{g, set1(scale)}, nullptr, width);
   }
 
   // The gradient with the decay goes to `room`, which may be where the gradient is.
   template <class G>
   DLRM_INLINE void decayed(const EmbeddingUpdateArgs& a, int64_t row, const G& g, float* room, int64_t width) const {
-    const float* w = a.weight + row * a.weight_stride;
+    const auto w = Table::row(a, row);
     const Vec decay = set1(rule.weight_decay);
     int64_t k = 0;
-    for (; k + Vec::W <= width; k += Vec::W) store(room + k, g.at(k) + decay * load(w + k));
+    for (; k + Vec::W <= width; k += Vec::W) store(room + k, g.at(k) + decay * w.at(k));
     const int left = static_cast<int>(width - k);
-    if (left) store(room + k, g.from(k, left) + decay * load_n(w + k, left));
+    if (left) store(room + k, g.from(k, left) + decay * w.from(k, left));
     apply(a, row, room, 1, width);
   }
 };
@@ -181,7 +222,7 @@ void update_rows(const EmbeddingUpdateArgs& args, Range range, float* gradient) 
     const int64_t row = row_of(a.keys[i]);
     const int64_t end = end_of_row(a, i);
     const int64_t to = end + distance < a.lookups ? end + distance : a.lookups;
-    for (; ahead < to; ++ahead) prefetch_key(a, ahead, width);
+    for (; ahead < to; ++ahead) prefetch_key<typename Apply::Table>(a, ahead, width);
     apply(a, row, row_gradient(a, i, end, gradient, width), gradient, width);
     i = end;
   }
@@ -213,6 +254,7 @@ void update_whole(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
 
 template <class Apply>
 void update_width(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  if (!Apply::Table::kFloats) return update_rows<Apply, 0>(a, range, gradient);
   switch (a.width) {
     case 16: return update_rows<Apply, 16>(a, range, gradient);
     case 32: return update_rows<Apply, 32>(a, range, gradient);
@@ -222,24 +264,42 @@ void update_width(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
   }
 }
 
-void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+template <class T>
+void update_of(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
   switch (a.rule.kind) {
-    case RuleKind::adagrad: return update_width<PerWeight<Adagrad>>(a, range, gradient);
-    case RuleKind::rowwise_adagrad: return update_width<PerRow>(a, range, gradient);
-    case RuleKind::adam: return update_width<PerWeight<Adam>>(a, range, gradient);
-    case RuleKind::ftrl: return update_width<PerWeight<Ftrl>>(a, range, gradient);
-    default: return update_width<PerWeight<Sgd>>(a, range, gradient);
+    case RuleKind::adagrad: return update_width<PerWeight<Adagrad, T>>(a, range, gradient);
+    case RuleKind::rowwise_adagrad: return update_width<PerRow<T>>(a, range, gradient);
+    case RuleKind::adam: return update_width<PerWeight<Adam, T>>(a, range, gradient);
+    case RuleKind::ftrl: return update_width<PerWeight<Ftrl, T>>(a, range, gradient);
+    default: return update_width<PerWeight<Sgd, T>>(a, range, gradient);
+  }
+}
+
+void update(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  switch (a.dtype) {
+    case DType::bf16: return update_of<HalfTable<Bf16>>(a, range, gradient);
+    case DType::f16: return update_of<HalfTable<F16>>(a, range, gradient);
+    default: return update_of<F32Table>(a, range, gradient);
+  }
+}
+
+template <class T>
+void update_all_of(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
+  switch (a.rule.kind) {
+    case RuleKind::momentum: return update_whole<PerWeight<Momentum, T>>(a, range, gradient);
+    case RuleKind::adagrad: return update_whole<PerWeight<Adagrad, T>>(a, range, gradient);
+    case RuleKind::rowwise_adagrad: return update_whole<PerRow<T>>(a, range, gradient);
+    case RuleKind::adam: return update_whole<PerWeight<Adam, T>>(a, range, gradient);
+    case RuleKind::ftrl: return update_whole<PerWeight<Ftrl, T>>(a, range, gradient);
+    default: return update_whole<PerWeight<Sgd, T>>(a, range, gradient);
   }
 }
 
 void update_all(const EmbeddingUpdateArgs& a, Range range, float* gradient) {
-  switch (a.rule.kind) {
-    case RuleKind::momentum: return update_whole<PerWeight<Momentum>>(a, range, gradient);
-    case RuleKind::adagrad: return update_whole<PerWeight<Adagrad>>(a, range, gradient);
-    case RuleKind::rowwise_adagrad: return update_whole<PerRow>(a, range, gradient);
-    case RuleKind::adam: return update_whole<PerWeight<Adam>>(a, range, gradient);
-    case RuleKind::ftrl: return update_whole<PerWeight<Ftrl>>(a, range, gradient);
-    default: return update_whole<PerWeight<Sgd>>(a, range, gradient);
+  switch (a.dtype) {
+    case DType::bf16: return update_all_of<HalfTable<Bf16>>(a, range, gradient);
+    case DType::f16: return update_all_of<HalfTable<F16>>(a, range, gradient);
+    default: return update_all_of<F32Table>(a, range, gradient);
   }
 }
 

@@ -1,3 +1,4 @@
+#include "base/table_rows.h"
 #include "base/target.h"
 #include "ops/embedding_update/embedding_update.h"
 
@@ -22,26 +23,38 @@ float gradient_of(const EmbeddingUpdateArgs& a, uint64_t key, int64_t e) {
   return source.scale * d;
 }
 
+float weight(const EmbeddingUpdateArgs& a, int64_t row, int64_t e) {
+  return row_number(a.dtype, static_cast<char*>(a.weight) + row * a.weight_stride * dtype_bytes(a.dtype), a.width, e);
+}
+
+void set_weight(const EmbeddingUpdateArgs& a, int64_t row, int64_t e, float w) {
+  const int64_t at = row * a.weight_stride + e;
+  if (a.dtype == DType::f32) {
+    static_cast<float*>(a.weight)[at] = w;
+    return;
+  }
+  const uint32_t random = rounding_word(a.rounding.row(row), static_cast<uint32_t>(e));
+  static_cast<uint16_t*>(a.weight)[at] = a.dtype == DType::bf16 ? to_bf16(w, random) : to_f16(w, random);
+}
+
 template <class Rule>
 void update_row(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
   const Rule rule(a.rule);
   for (int64_t e = 0; e < a.width; ++e) {
     float state[Rule::kStates + 1];
     for (int i = 0; i < Rule::kStates; ++i) state[i] = a.state[i][row * a.state_stride[i] + e];
-    float& w = a.weight[row * a.weight_stride + e];
-    w = rule(w, a.rule.scale * gradient[e], state);
+    set_weight(a, row, e, rule(weight(a, row, e), a.rule.scale * gradient[e], state));
     for (int i = 0; i < Rule::kStates; ++i) a.state[i][row * a.state_stride[i] + e] = state[i];
   }
 }
 
 void update_row_at_once(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {
   const RowwiseAdagrad rule(a.rule);
-  float* w = a.weight + row * a.weight_stride;
-  const auto decayed = [&](int64_t e) { return a.rule.scale * gradient[e] + rule.weight_decay * w[e]; };
+  const auto decayed = [&](int64_t e) { return a.rule.scale * gradient[e] + rule.weight_decay * weight(a, row, e); };
   float squares = 0;
   for (int64_t e = 0; e < a.width; ++e) squares += decayed(e) * decayed(e);
   const float factor = rule.factor(squares / static_cast<float>(a.width), a.state[0] + row);
-  for (int64_t e = 0; e < a.width; ++e) w[e] = rule(w[e], decayed(e), factor);
+  for (int64_t e = 0; e < a.width; ++e) set_weight(a, row, e, rule(weight(a, row, e), decayed(e), factor));
 }
 
 void apply(const EmbeddingUpdateArgs& a, int64_t row, const float* gradient) {

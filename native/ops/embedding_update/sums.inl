@@ -126,25 +126,34 @@ void update_numbers(const EmbeddingUpdateArgs& args, Range rows) {
   }
 }
 
-template <class Formula>
+template <class Formula, class T>
 void update_each(const EmbeddingUpdateArgs& a, Range rows, float* room) {
-  bool numbers = a.width == 1 && a.weight_stride == 1;
+  bool numbers = T::kFloats && a.width == 1 && a.weight_stride == 1;
   for (int s = 0; s < Formula::kStates; ++s) numbers = numbers && a.state_stride[s] == 1;
   if (numbers)
-    update_numbers<PerWeight<Formula>>(a, rows);
+    update_numbers<PerWeight<Formula, T>>(a, rows);
   else
-    update_touched<PerWeight<Formula>>(a, rows, room);
+    update_touched<PerWeight<Formula, T>>(a, rows, room);
+}
+
+template <class T>
+void update_sums_of(const EmbeddingUpdateArgs& a, Range rows, float* room) {
+  switch (a.rule.kind) {
+    case RuleKind::momentum: return update_each<Momentum, T>(a, rows, room);
+    case RuleKind::adagrad: return update_each<Adagrad, T>(a, rows, room);
+    case RuleKind::rowwise_adagrad: return update_touched<PerRow<T>>(a, rows, room);
+    case RuleKind::adam: return update_each<Adam, T>(a, rows, room);
+    case RuleKind::ftrl: return update_each<Ftrl, T>(a, rows, room);
+    default: return update_each<Sgd, T>(a, rows, room);
+  }
 }
 
 void update_sums(const EmbeddingUpdateArgs& a, Range rows, float* room) {
   add_slices(a, rows);
-  switch (a.rule.kind) {
-    case RuleKind::momentum: return update_each<Momentum>(a, rows, room);
-    case RuleKind::adagrad: return update_each<Adagrad>(a, rows, room);
-    case RuleKind::rowwise_adagrad: return update_touched<PerRow>(a, rows, room);
-    case RuleKind::adam: return update_each<Adam>(a, rows, room);
-    case RuleKind::ftrl: return update_each<Ftrl>(a, rows, room);
-    default: return update_each<Sgd>(a, rows, room);
+  switch (a.dtype) {
+    case DType::bf16: return update_sums_of<HalfTable<Bf16>>(a, rows, room);
+    case DType::f16: return update_sums_of<HalfTable<F16>>(a, rows, room);
+    default: return update_sums_of<F32Table>(a, rows, room);
   }
 }
 
