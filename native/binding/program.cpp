@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/table_rows.h"
 #include "binding/env.h"
 #include "binding/read.h"
 #include "exec/program.h"
@@ -60,7 +61,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
   void Finalize(Napi::Env env) override { Napi::MemoryManagement::AdjustExternalMemory(env, -accounted_); }
 
-  // [{ name, shape, sparse, group, state }]
+  // [{ name, dtype, bytes, shape, sparse, buffer, group, state }]
   Napi::Value tensors(const Napi::CallbackInfo& info) {
     const auto tensors = shared_->program.tensors();
     auto list = Napi::Array::New(info.Env(), tensors.size());
@@ -70,6 +71,8 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       auto shape = Napi::Array::New(info.Env(), tensor.spec.dims.size());
       for (size_t d = 0; d < tensor.spec.dims.size(); ++d) shape[static_cast<uint32_t>(d)] = static_cast<double>(tensor.spec.dims[d]);
       item["name"] = tensor.spec.name;
+      item["dtype"] = dtype_name(tensor.view.dtype);
+      item["bytes"] = static_cast<double>(tensor.bytes());
       item["shape"] = shape;
       item["sparse"] = tensor.spec.sparse;
       item["buffer"] = tensor.spec.buffer;
@@ -93,6 +96,33 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       const Span<float> from = read_floats(info[2], "[state] data");
       shared_->program.write(index_of(info), read_size(info[1], "start"), static_cast<int64_t>(from.size), from.data);
       return info.Env().Undefined();
+    });
+  }
+
+  // readBytes(index, start, Uint8Array), writeBytes(index, start, Uint8Array)
+  Napi::Value read_bytes(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const Span<void> to = read_in_place(info[2], DType::int8, "[state] data");
+      shared_->program.read_bytes(index_of(info), read_size(info[1], "start"), static_cast<int64_t>(to.size), static_cast<uint8_t*>(to.data));
+      return info.Env().Undefined();
+    });
+  }
+  Napi::Value write_bytes(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const Span<void> from = read_in_place(info[2], DType::int8, "[state] data");
+      shared_->program.write_bytes(index_of(info), read_size(info[1], "start"), static_cast<int64_t>(from.size),
+                                   static_cast<const uint8_t*>(from.data));
+      return info.Env().Undefined();
+    });
+  }
+
+  // quantise("int8" | "int4") -> Promise
+  Napi::Value quantise(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const DType dtype = table_dtype("quantize", info[0].ToString().Utf8Value());
+      return run_async(
+          info.Env(), [shared = shared_, dtype](Pool& pool) { shared->program.quantise(dtype, &pool); },
+          [](Napi::Env env) { return env.Undefined(); });
     });
   }
 
@@ -208,7 +238,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   // Tells the garbage collector what this small object keeps alive.
   void account(Napi::Env env) {
     int64_t bytes = 0;
-    for (const Tensor* tensor : shared_->program.tensors()) bytes += tensor->size() * static_cast<int64_t>(sizeof(float));
+    for (const Tensor* tensor : shared_->program.tensors()) bytes += tensor->bytes();
     Napi::MemoryManagement::AdjustExternalMemory(env, bytes - accounted_);
     accounted_ = bytes;
   }
@@ -225,6 +255,8 @@ Napi::Function program_class(Napi::Env env) {
   return P::DefineClass(env, "Program",
                         {P::InstanceMethod<&P::tensors>("tensors"), P::InstanceMethod<&P::read>("read"),
                          P::InstanceMethod<&P::write>("write"), P::InstanceMethod<&P::prune>("prune"), P::InstanceMethod<&P::zeros>("zeros"),
+                         P::InstanceMethod<&P::read_bytes>("readBytes"), P::InstanceMethod<&P::write_bytes>("writeBytes"),
+                         P::InstanceMethod<&P::quantise>("quantise"),
                          P::InstanceMethod<&P::compile>("compile"),
                          P::InstanceMethod<&P::step>("step"), P::InstanceMethod<&P::predict>("predict"),
                          P::InstanceMethod<&P::predict_sync>("predictSync"), P::InstanceMethod<&P::evaluate>("evaluate")});

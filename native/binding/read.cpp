@@ -87,11 +87,18 @@ Span<float> read_floats(Napi::Value value, const std::string& what) {
   return {static_cast<float*>(array.data), array.length};
 }
 
-Span<float> read_ints_in_place(Napi::Value value, const std::string& what) {
-  const Array array = read_typed_array(value, what, "an Int32Array");
-  if (array.type != napi_int32_array)
-    fail(Code::argument, "%s: expected an Int32Array, received %s", what.c_str(), describe(value).c_str());
-  return {static_cast<float*>(array.data), array.length};
+Span<void> read_in_place(Napi::Value value, DType dtype, const std::string& what) {
+  struct Kind {
+    napi_typedarray_type type;
+    const char* name;
+  };
+  const Kind kind = dtype == DType::f32        ? Kind{napi_float32_array, "a Float32Array"}
+                    : dtype == DType::i32      ? Kind{napi_int32_array, "an Int32Array"}
+                    : dtype_bytes(dtype) == 2 ? Kind{napi_uint16_array, "a Uint16Array"}
+                                               : Kind{napi_uint8_array, "a Uint8Array"};
+  const Array array = read_typed_array(value, what, kind.name);
+  if (array.type != kind.type) fail(Code::argument, "%s: expected %s, received %s", what.c_str(), kind.name, describe(value).c_str());
+  return {array.data, array.length};
 }
 
 void copy_ints(Napi::Value value, const char* what, size_t table, std::vector<int32_t>& to) {
@@ -228,7 +235,7 @@ void read_tables(Napi::Array flat, Batch& batch) {
 }
 
 void read_packed_tables(Napi::Value value, Batch& batch) {
-  const Span<float> span = read_ints_in_place(value, "[batch] tables");
+  const Span<void> span = read_in_place(value, DType::i32, "[batch] tables");
   const auto* packed = reinterpret_cast<const int32_t*>(span.data);
   size_t at = 0;
   const auto take = [&](size_t count) {

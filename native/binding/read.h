@@ -18,8 +18,8 @@ struct Span {
 // The elements of a typed array of exactly this type; ERR_ARGUMENT for anything else, ERR_BUFFER if detached.
 Span<float> read_floats(Napi::Value value, const std::string& what);
 
-// The same for an Int32Array; the data is to be read as int32_t.
-Span<float> read_ints_in_place(Napi::Value value, const std::string& what);
+// The same of the type that has numbers of a view: Int32Array, Uint16Array of bf16 and f16, Uint8Array of int8 and int4.
+Span<void> read_in_place(Napi::Value value, DType dtype, const std::string& what);
 
 // Copies an Int32Array or BigInt64Array; int64 values outside int32 give ERR_INDEX.
 void copy_ints(Napi::Value value, const char* what, size_t table, std::vector<int32_t>& to);

@@ -149,11 +149,10 @@ class OpCall {
   void bind_array(Slot slot, size_t i, Napi::Value value) {
     View view = runner_->layout(slot, i);
     const std::string what = "[" + op_ + "] argument " + std::to_string(i);
-    const bool ints = view.dtype == DType::i32;
-    const Span<float> data = ints ? read_ints_in_place(value, what) : read_floats(value, what);
-    if (static_cast<int64_t>(data.size) != view.rows * view.cols)
+    const Span<void> data = read_in_place(value, view.dtype, what);
+    if (static_cast<int64_t>(data.size) != view.rows * view.stride)
       fail(Code::shape, "%s: expected %lld x %lld elements, received %zu", what.c_str(), static_cast<long long>(view.rows),
-           static_cast<long long>(view.cols), data.size);
+           static_cast<long long>(view.stride), data.size);
     view.data = data.data;
     runner_->bind(slot, i, view);
   }

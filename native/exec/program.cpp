@@ -15,10 +15,28 @@ namespace {
 
 constexpr int64_t kInitInParallelFrom = 1 << 22;  // starting threads costs more below
 
-void check_span(const Tensor& tensor, int64_t start, int64_t count) {
-  if (start < 0 || count < 0 || start + count > tensor.size())
+void check_span(const Tensor& tensor, int64_t size, int64_t start, int64_t count) {
+  if (start < 0 || count < 0 || start > size || count > size - start)
     fail(Code::shape, "[state] %s has %lld elements, received start %lld and count %lld", tensor.spec.name.c_str(),
-         static_cast<long long>(tensor.size()), static_cast<long long>(start), static_cast<long long>(count));
+         static_cast<long long>(size), static_cast<long long>(start), static_cast<long long>(count));
+}
+
+void quantise_table(Tensor& tensor, DType dtype, Pool* pool) {
+  const View& from = tensor.view;
+  Buffer memory(static_cast<size_t>(from.rows * row_bytes(dtype, from.cols)));
+  const View table = {memory.data(), dtype, from.rows, from.cols, row_elements(dtype, from.cols)};
+  const int64_t chunks = (from.rows * from.cols + 65535) / 65536;
+  for_chunks(pool, chunks, static_cast<double>(tensor.size()), [&](int64_t chunk) {
+    std::vector<float> row(static_cast<size_t>(from.cols));
+    const Range range = chunk_range(from.rows, chunks, chunk);
+    for (int64_t r = range.begin; r < range.end; ++r) {
+      load_row(from, r, row.data());
+      store_row(table, r, row.data());
+    }
+  });
+  tensor.memory = std::move(memory);
+  tensor.view = table;
+  tensor.spec.dtype = dtype;
 }
 
 void add_into(const View& to, const View& from, Pool* pool) {
@@ -133,17 +151,62 @@ std::vector<const Tensor*> Program::tensors() const {
 
 void Program::read(size_t index, int64_t start, int64_t count, float* to) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  const Tensor& tensor = index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
-  check_span(tensor, start, count);
-  load_span(tensor.view, start, count, to);
+  const Tensor& of = tensor(index);
+  check_span(of, of.size(), start, count);
+  load_span(of.view, start, count, to);
 }
 
 void Program::write(size_t index, int64_t start, int64_t count, const float* from) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Tensor& tensor = index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
-  check_span(tensor, start, count);
-  store_span(tensor.view, start, count, from);
+  const Tensor& of = tensor(index);
+  check_span(of, of.size(), start, count);
+  store_span(of.view, start, count, from);
   packed_is_stale_ = true;
+}
+
+void Program::read_bytes(size_t index, int64_t start, int64_t count, uint8_t* to) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Tensor& of = tensor(index);
+  check_span(of, of.bytes(), start, count);
+  if (count) memcpy(to, of.memory.data() + start, static_cast<size_t>(count));
+}
+
+void Program::write_bytes(size_t index, int64_t start, int64_t count, const uint8_t* from) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Tensor& of = tensor(index);
+  check_span(of, of.bytes(), start, count);
+  if (count) memcpy(of.memory.data() + start, from, static_cast<size_t>(count));
+  packed_is_stale_ = true;
+}
+
+const Tensor& Program::tensor(size_t index) const {
+  return index < params_.size() ? *params_[index] : *states_.at(index - params_.size());
+}
+
+void Program::quantise(DType dtype, Pool* pool) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!is_quantised(dtype)) fail(Code::argument, "[quantize] tables: expected int8 or int4, received %s", dtype_name(dtype));
+  bool any = false;
+  for (const auto& param : params_) {
+    any = any || param->spec.quantisable;
+    if (is_quantised(param->view.dtype))
+      fail(Code::state, "[quantize] %s is of %s already", param->spec.name.c_str(), dtype_name(param->view.dtype));
+  }
+  if (!any) fail(Code::state, "[quantize] the model has no tables that can be quantised");
+  updates_.clear();
+  states_.clear();
+  max_batch_ = 0;
+  executions_[static_cast<int>(Mode::train)].reset();
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    for (size_t i = 0; i < node.params.size(); ++i) {
+      Tensor& tensor = *params_[node.params[i]];
+      if (!tensor.spec.quantisable) continue;
+      quantise_table(tensor, dtype, pool);
+      node_params_[n][i] = tensor.view;
+      node.op->params[i].dtype = dtype;
+    }
+  }
 }
 
 void Program::prune(const std::vector<PruneSet>& sets, Pool* pool) {

@@ -20,6 +20,7 @@ struct Tensor {
   std::string group;      // of a trained parameter, see NodeSpec::group
   bool is_state = false;  // an optimizer's, not the model's
   int64_t size() const { return view.rows * view.cols; }
+  int64_t bytes() const { return view.rows * view.stride * dtype_bytes(view.dtype); }
 };
 
 struct PruneSet {
@@ -37,9 +38,18 @@ class Program {
 
   // Parameters in graph order, then the optimizer's state. Indices stay valid until compile().
   std::vector<const Tensor*> tensors() const;
-  // Copy `count` floats from or to tensor `index`, starting at element `start`. Throw ERR_SHAPE outside it.
+  // Copy `count` numbers, as floats, from or to tensor `index`, starting at element `start`. Throw ERR_SHAPE outside it, and
+  // where a quantised table is not written in whole rows.
   void read(size_t index, int64_t start, int64_t count, float* to) const;
   void write(size_t index, int64_t start, int64_t count, const float* from);
+
+  // Copy bytes of tensor `index` as they lie in memory, from byte `start` on. Throw ERR_SHAPE outside it.
+  void read_bytes(size_t index, int64_t start, int64_t count, uint8_t* to) const;
+  void write_bytes(size_t index, int64_t start, int64_t count, const uint8_t* from);
+
+  // Turns the tables that can be (ParamSpec::quantisable) into int8 or int4, one after the other; there is no way back, and
+  // compile() refuses from then on. Throws ERR_ARGUMENT for another type, ERR_STATE if there are none, or they are quantised.
+  void quantise(DType dtype, Pool* pool);
 
   // Sets that share of these tensors' numbers to zero, those of least magnitude of all of them together (exec/prune.h).
   // Throws ERR_ARGUMENT for a tensor that is none of the parameters or a fraction outside [0, 1]; then nothing has changed.
@@ -81,6 +91,7 @@ class Program {
   void add_sparse_update(const std::vector<GroupRule>& rules, size_t node, const SparseUpdate& sparse);
   void add_dense_update(const std::vector<GroupRule>& rules, size_t rule);
   std::vector<std::string> groups() const;
+  const Tensor& tensor(size_t index) const;
   Run update_run(const Execution& e, Update& update, Pool* pool);
   float clip_scale(const Execution& e, Pool* pool);
   std::vector<std::string> names(const std::vector<int>& params) const;

@@ -85,6 +85,7 @@ struct ParamSpec {
   bool sparse = false;  // an embedding table: no dense gradient, updated by embedding_update
   bool buffer = false;  // not trained: forward itself writes it when Run::training (running statistics); saved with the model
   DType dtype = DType::f32;  // of a table: bf16, f16, int8 or int4 too (base/table_rows.h)
+  bool quantisable = false;  // a table that its op also reads as int8 or int4
 };
 
 // Tables updated by one embedding_update call after the node's backward, from the gradient of the node's first output.

@@ -27,13 +27,13 @@ class EmbeddingBag : public Op {
   explicit EmbeddingBag(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
     args.expect_inputs(1);
     options_ = table_options(args, 0);
-    dtype_ = table_dtype(args.op, args.attrs.text(args.op, "dtype", "f32"));
+    const DType dtype = table_dtype(args.op, args.attrs.text(args.op, "dtype", "f32"));
     const std::string row_weights = args.attrs.text(args.op, "row_weights", "");
     row_weights_ = !row_weights.empty();
     if (row_weights_ && (options_.any(Pooling::mean) || options_.any(Pooling::max)))
       fail(Code::argument, "[%s] row_weights: learned row weights go with mode sum only, received mode %s", args.op,
            options_.any(Pooling::max) ? "max" : "mean");
-    declare(args, row_weights);
+    declare(args, dtype, row_weights);
   }
 
   size_t scratch_bytes(const Run&) const override { return TableTasks::bytes(columns()); }
@@ -41,7 +41,7 @@ class EmbeddingBag : public Op {
   // The gradient of the per-sample weights that these bags have, or of the learned row weights. Quantised tables are for
   // predictions.
   bool wants_dlookup(const Run& run) const override {
-    return !is_quantised(dtype_) && (row_weights_ || (run.in && run.in[0].bags && run.in[0].bags->weights && options_.any(Pooling::sum)));
+    return !is_quantised(params[0].dtype) && (row_weights_ || (run.in && run.in[0].bags && run.in[0].bags->weights && options_.any(Pooling::sum)));
   }
 
   void forward(const Run& run) const override {
@@ -85,14 +85,14 @@ class EmbeddingBag : public Op {
   int64_t columns() const { return static_cast<int64_t>(options_.columns.size()); }
 
   // The tables, then their row weights; the tables are updated first, with the row weights of this step's forward pass.
-  void declare(const MakeArgs& args, const std::string& row_weights) {
+  void declare(const MakeArgs& args, DType dtype, const std::string& row_weights) {
     SparseUpdate weights, scales;
     for (int64_t t = 0; t < options_.tables(); ++t) {
       const int64_t rows = options_.rows[static_cast<size_t>(t)], width = options_.widths[static_cast<size_t>(t)];
       const double bound = std::sqrt(1.0 / static_cast<double>(rows));
       const Init init = args.attrs.init(args.op, {Init::uniform, -bound, bound});
       weights.params.push_back(static_cast<int>(params.size()));
-      params.push_back({args.name + "." + std::to_string(t) + ".weight", {rows, width}, init, true, false, dtype_});
+      params.push_back({args.name + "." + std::to_string(t) + ".weight", {rows, width}, init, true, false, dtype, true});
     }
     for (int64_t t = 0; row_weights_ && t < options_.tables(); ++t) {
       scales.params.push_back(static_cast<int>(params.size()));
@@ -195,7 +195,6 @@ class EmbeddingBag : public Op {
 
   const EmbeddingBagKernels& kernels_;
   TableOptions options_;
-  DType dtype_;
   bool row_weights_;
 };
 
