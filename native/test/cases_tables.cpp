@@ -66,7 +66,7 @@ void embedding_bag(std::vector<OpCase>& cases) {
     for (const auto& modes : kModes) add(name + "mixed_" + modes.first, typed(mixed(modes.second)), bags(kBags, Input::multi_hot));
     add(name + "empty", typed(mixed(kModes[0].second)), bags(kBags, Input::empty));
     add(name + "weighted", typed(mixed(kModes[0].second)), bags(kBags, Input::repeated, true));
-    add(name + "row_weights", typed(with(mixed(kModes[0].second), {{"row_weights", "v"s}})), bags(kBags, Input::repeated));
+    if (dtype[0] != 'i') add(name + "row_weights", typed(with(mixed(kModes[0].second), {{"row_weights", "v"s}})), bags(kBags, Input::repeated));
   }
   add("init", {{"rows", Numbers{9, 8}}, {"width", 5.0}, {"init", "normal"s}, {"init_scale", 0.5}}, bags({9, 8}, Input::one_hot));
 }
