@@ -24,6 +24,7 @@ export {
   GraphBuilder,
   type GraphInputs,
   type Pooling,
+  type Precision,
   type Value,
 } from './graph/builder.js'
 export * as ops from './graph/index.js'
@@ -33,6 +34,7 @@ export {
   type DefinedModel,
   defineModel,
   type GraphEnd,
+  type LoadOptions,
   type ModelClass,
   type ModelDefinition,
   type ModelOptions,

@@ -1,5 +1,6 @@
 import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
+import type { Precision } from '../graph/builder.js'
 import { native } from '../native.js'
 import { evaluate } from '../train/evaluate.js'
 import type { Io } from './io.js'
@@ -17,6 +18,7 @@ interface EvalFlags {
   numBatches?: number
   onBadLine?: 'skip' | 'error'
   delimiter?: string
+  precision?: Precision
   threads?: number
   json?: boolean
 }
@@ -27,7 +29,7 @@ export async function evalCommand(flags: EvalFlags, io: Io): Promise<number> {
   if (loadModel === undefined) throw new UsageError('--load-model: is needed')
   if (rawDataFile === undefined) throw new UsageError('--raw-data-file: is needed')
   if (threads !== undefined) native.threads(threads)
-  const model = await openModel(loadModel, flags.model)
+  const model = await openModel(loadModel, flags.model, flags.precision)
   const data = await openWith(schemaOf(model, loadModel), rawDataFile, flags)
   try {
     const limit = flags.numBatches || undefined

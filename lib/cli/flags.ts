@@ -55,6 +55,12 @@ const model: Flag[] = [
   flag('--save-model <file>', text, 'write the trained model here, as safetensors (default none)'),
 ]
 
+const precision: Flag = flag(
+  '--precision <p>',
+  oneOf('fp32', 'bf16'),
+  'of the factors in MLPs and dot interactions; sums and parameters are fp32 (default fp32; of a loaded model its own)',
+)
+
 const dlrm: Flag[] = [
   flag('--arch-sparse-feature-size <E>', integer(1), 'width of every embedding (default 2; clicks 16)'),
   flag(
@@ -208,6 +214,7 @@ const csv: Flag[] = [
 ]
 
 const training: Flag[] = [
+  precision,
   flag('--nepochs <n>', integer(1), 'passes over the training data (default 1)'),
   flag(
     '--optimizer <rule>',
@@ -370,6 +377,7 @@ export const evalFlags: Groups = {
     flag('--num-batches <n>', integer(0), 'judge the first n batches only; 0: all (default 0)'),
     ...byName(files, '--on-bad-line'),
     ...byName(csv, '--delimiter'),
+    precision,
     ...machine,
     yes('--json', 'one JSON object instead of text (default off)'),
   ],
@@ -390,6 +398,7 @@ export const predictFlags: Groups = {
       oneOf('skip', 'error'),
       'skip: print nan for a malformed line; or stop (default error)',
     ),
+    precision,
     ...machine,
     yes('--json', 'print {"probability": ...} lines (default off)'),
   ],

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InvalidArgumentError } from 'commander'
+import type { Precision } from '../graph/builder.js'
 import type { ModelClass, ModelOptions } from '../models/define.js'
 import { modelKinds } from '../models/kinds.js'
 import type { Model } from '../models/model.js'
@@ -103,12 +104,12 @@ export async function kindOf(path: string): Promise<string> {
 }
 
 /** The model in a file, for prediction. `own`: where its class is, if it is not of this package. Errors: UsageError. */
-export async function openModel(path: string, own?: string): Promise<Model> {
+export async function openModel(path: string, own?: string, precision?: Precision): Promise<Model> {
   const kind = own ?? (await kindOf(path))
   if (!own && !modelKinds.has(kind)) {
     throw new UsageError(`${path}: it holds a model of kind "${kind}", not of this package: say --model=<its file>`)
   }
-  return ((await findModel(kind)) as ModelClass).load(path)
+  return ((await findModel(kind)) as ModelClass).load(path, precision ? { precision } : {})
 }
 
 /** Options of models among the flags, by flag name. */

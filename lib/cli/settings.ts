@@ -1,3 +1,4 @@
+import type { Precision } from '../graph/builder.js'
 import type { DLRMConfig } from '../models/dlrm.js'
 import { dlrmFlags, type Mode, trainFlags } from './flags.js'
 import { UsageError } from './usage.js'
@@ -66,6 +67,7 @@ export interface TrainFlags {
   poolingOf?: { [column: string]: 'sum' | 'mean' | 'max' }
   share?: { [column: string]: string }
   buckets?: { [column: string]: number }
+  precision?: Precision
   nepochs?: number
   optimizer?: 'sgd' | 'adagrad' | 'rwsadagrad' | 'adam' | 'ftrl'
   learningRate?: number
@@ -304,6 +306,7 @@ export function modelConfig(
     loss: settings.lossFunction ?? (clicks ? 'bce' : 'mse'),
     lossWeights: settings.lossWeights ?? [1, 1],
     lossThreshold: settings.lossThreshold ?? 0,
+    ...(settings.precision ? { precision: settings.precision } : {}),
   }
 }
 

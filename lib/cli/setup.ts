@@ -26,7 +26,12 @@ export async function checkFolder(flag: string, file: string): Promise<void> {
 export async function newModel(settings: TrainSettings, data: RunData): Promise<Model> {
   const { inputs } = data.schema
   const ModelClass = await findModel(settings.model ?? 'dlrm')
-  if (ModelClass !== DLRM) return makeModel(ModelClass, settings, { ...inputs, seed: settings.seed })
+  if (ModelClass !== DLRM)
+    return makeModel(ModelClass, settings, {
+      ...inputs,
+      seed: settings.seed,
+      ...defined({ precision: settings.precision }),
+    })
   const config = { ...modelConfig(settings, inputs), ...chosenOptions(DLRM, settings) }
   if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
   const { RandomState } = await import('../data/numpy_random.js')

@@ -20,6 +20,12 @@ export interface Column {
   readonly sharing?: Column
 }
 
+/**
+ * Of the factors that an op multiplies. `bf16`: inputs, weights, activations between layers and gradients are rounded to bfloat16
+ * (8 significant bits) as they enter a product; sums, parameters, optimizer and what flows between ops stay float32.
+ */
+export type Precision = 'fp32' | 'bf16'
+
 /** How the rows of a bag become one. */
 export type Pooling = 'sum' | 'mean' | 'max'
 
@@ -64,8 +70,12 @@ export class GraphBuilder {
   readonly #fields: Column[]
   readonly #numeric: number[]
   #group: string | undefined
+  /** Of the ops that have the choice: mlp. */
+  readonly precision: Precision
 
-  constructor(inputs: GraphInputs) {
+  constructor(inputs: GraphInputs, { precision = 'fp32' }: { precision?: Precision } = {}) {
+    oneOf('precision', precision, ['fp32', 'bf16'])
+    this.precision = precision
     const { dense, tables, tableNames = tables.map((_, t) => `C${t + 1}`), columns = {}, buckets = [] } = inputs
     this.#spec = { dense, rows: [...tables], tableNames: [...tableNames], nodes: [], loss: '', prediction: '' }
     this.#columns = tables.map((rows, index) => ({ index, name: this.#spec.tableNames[index]!, rows }))

@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-import type { GraphBuilder, Value } from './builder.js'
+import type { GraphBuilder, Precision, Value } from './builder.js'
 import { type Init, initAttrs } from './init.js'
 
-export type { Pooling } from './builder.js'
+export type { Pooling, Precision } from './builder.js'
 export * from './cross_ops.js'
 export * from './elementwise_ops.js'
 export type { Init } from './init.js'
@@ -38,7 +38,12 @@ export interface MlpOptions {
   init?: Init
   /** Of the biases `[N]`; default normal of deviation sqrt(1 / N), as in the DLRM reference. */
   biasInit?: Init
+  /** Default: the graph's. */
+  precision?: Precision
 }
+
+/** For an op's attrs: nothing for fp32. */
+const precisionAttr = (precision: Precision): { precision?: Precision } => (precision === 'fp32' ? {} : { precision })
 
 /**
  * Fully connected layers in one op: y = act(x W^T + b) for each.
@@ -47,8 +52,16 @@ export interface MlpOptions {
  * - parameters `<name>.<2i>.weight [N_i, N_{i-1}]` and, unless `bias` is false, `<name>.<2i>.bias [N_i]`
  */
 export function mlp(g: GraphBuilder, name: string, x: Value, options: MlpOptions): Value {
-  const { layers, activation = 'relu', last = 'relu', bias = true, init, biasInit } = options
-  const attrs = { layers: [...layers], activation, last, bias, ...initAttrs(init), ...initAttrs(biasInit, 'bias_init') }
+  const { layers, activation = 'relu', last = 'relu', bias = true, init, biasInit, precision = g.precision } = options
+  const attrs = {
+    layers: [...layers],
+    activation,
+    last,
+    bias,
+    ...initAttrs(init),
+    ...initAttrs(biasInit, 'bias_init'),
+    ...precisionAttr(precision),
+  }
   return g.add('mlp', name, [x], attrs)
 }
 

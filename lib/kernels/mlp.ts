@@ -1,4 +1,4 @@
-import type { Activation } from '../graph/ops.js'
+import type { Activation, Precision } from '../graph/ops.js'
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 
 /** One fully connected layer. */
@@ -21,6 +21,8 @@ export interface MlpArguments {
   activation?: Activation
   /** Of the last layer; default relu. */
   last?: Activation
+  /** Of the factors of all products; default fp32. */
+  precision?: Precision
 }
 
 /**
@@ -58,7 +60,7 @@ export function mlpBackward(
   return { dx: result.din![0]!, layers, ...timing }
 }
 
-function mlpCall({ batch, x, layers, activation = 'relu', last = 'relu' }: MlpArguments) {
+function mlpCall({ batch, x, layers, activation = 'relu', last = 'relu', precision = 'fp32' }: MlpArguments) {
   const check = new Arguments('mlp')
   check.size('batch', batch)
   const inputs = check.quotient('x', x, 'B', batch)
@@ -77,6 +79,6 @@ function mlpCall({ batch, x, layers, activation = 'relu', last = 'relu' }: MlpAr
     widths.push(rows)
     return [layer.weight, layer.bias!]
   })
-  const attrs = { layers: widths, activation, last, bias }
+  const attrs = { layers: widths, activation, last, bias, precision }
   return { op: 'mlp', attrs, batch, inputs: [{ data: x, cols: inputs }], params }
 }

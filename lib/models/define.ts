@@ -1,5 +1,5 @@
 import { DlrmError } from '../errors.js'
-import { GraphBuilder, type GraphInputs, type Value } from '../graph/builder.js'
+import { GraphBuilder, type GraphInputs, type Precision, type Value } from '../graph/builder.js'
 import type { Isa } from '../native.js'
 import { Model } from './model.js'
 import { complete, type Options, type Values } from './options.js'
@@ -33,7 +33,12 @@ export interface ModelOptions extends Partial<GraphInputs> {
   seed?: number
   /** Kernels to use; default the best of this machine, or DLRM_ISA. */
   isa?: Isa
+  /** Of the products in MLPs and dot interactions; default fp32. Saved with the model. */
+  precision?: Precision
 }
+
+/** What `load` can change of a saved model. */
+export type LoadOptions = Pick<ModelOptions, 'isa' | 'precision'>
 
 /** A class of models, as {@link defineModel} makes it. */
 export interface ModelClass<O extends Options = Options, M extends Model = Model> {
@@ -44,12 +49,13 @@ export interface ModelClass<O extends Options = Options, M extends Model = Model
    * Reads a model that `save` wrote.
    * Errors: `ERR_IO`, `ERR_FORMAT`, also for a file of another kind of model.
    */
-  load(path: string, options?: { isa?: Isa }): Promise<M>
+  load(path: string, options?: LoadOptions): Promise<M>
 }
 
 /** A model made by {@link defineModel}: `config` is what it was made with, defaults filled in. */
 export interface DefinedModel<O extends Options> extends Model {
-  readonly config: Required<Pick<GraphInputs, 'dense' | 'tables'>> & Omit<GraphInputs, 'dense' | 'tables'> & Values<O>
+  readonly config: Required<Pick<GraphInputs, 'dense' | 'tables'>> &
+    Omit<GraphInputs, 'dense' | 'tables'> & { precision?: Precision } & Values<O>
 }
 
 /**
@@ -70,7 +76,7 @@ export interface DefinedModel<O extends Options> extends Model {
  */
 export function defineModel<const O extends Options>(definition: ModelDefinition<O>): ModelClass<O, DefinedModel<O>> {
   const { kind, options } = definition
-  const taken = [...INPUTS, 'seed', 'isa'].find(name => Object.hasOwn(options, name))
+  const taken = [...INPUTS, 'seed', 'isa', 'precision'].find(name => Object.hasOwn(options, name))
   if (taken) throw new DlrmError('ERR_ARGUMENT', `[${kind}] ${taken}: every model has this option already`)
 
   class Defined extends Model {
@@ -80,17 +86,17 @@ export function defineModel<const O extends Options>(definition: ModelDefinition
     override readonly predicts: Model['predicts']
     readonly config: DefinedModel<O>['config']
 
-    constructor({ seed = 1, isa, ...given }: ModelOptions & Partial<Values<O>>) {
+    constructor({ seed = 1, isa, precision, ...given }: ModelOptions & Partial<Values<O>>) {
       const { inputs, rest } = splitInputs(kind, given)
       const values = complete(kind, options, rest)
-      const g = new GraphBuilder(inputs)
+      const g = new GraphBuilder(inputs, { precision })
       const end = definition.graph(g, values)
       super(g.build(end), { seed, isa })
       this.predicts = end.predicts ?? 'probability'
-      this.config = { ...inputs, ...values }
+      this.config = { ...inputs, ...(precision ? { precision } : {}), ...values }
     }
 
-    static async load(path: string, extra: { isa?: Isa } = {}): Promise<DefinedModel<O>> {
+    static async load(path: string, extra: LoadOptions = {}): Promise<DefinedModel<O>> {
       const { loadModel } = await import('./storage.js')
       return loadModel(path, Defined, extra)
     }
@@ -100,7 +106,10 @@ export function defineModel<const O extends Options>(definition: ModelDefinition
 
 const INPUTS = ['dense', 'tables', 'tableNames', 'columns', 'buckets'] as const
 
-function splitInputs(kind: string, given: Omit<ModelOptions, 'seed' | 'isa'> & { [name: string]: unknown }) {
+function splitInputs(
+  kind: string,
+  given: Omit<ModelOptions, 'seed' | 'isa' | 'precision'> & { [name: string]: unknown },
+) {
   const { dense = 0, tables, tableNames, columns, buckets, ...rest } = given
   const bad = (name: string, expected: string, received: unknown) =>
     new DlrmError('ERR_ARGUMENT', `[${kind}] ${name}: expected ${expected}, received ${JSON.stringify(received)}`)

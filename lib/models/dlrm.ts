@@ -1,6 +1,6 @@
 import type { RandomState } from '../data/numpy_random.js'
 import { DlrmError } from '../errors.js'
-import { GraphBuilder, type GraphInputs } from '../graph/builder.js'
+import { GraphBuilder, type GraphInputs, type Precision } from '../graph/builder.js'
 import { bceLoss, concat, interactionDot, mseLoss, sigmoid } from '../graph/ops.js'
 import { tower } from '../graph/tower.js'
 import type { GraphSpec, Isa } from '../native.js'
@@ -54,6 +54,8 @@ export interface DLRMConfig {
   columns?: GraphInputs['columns']
   /** Dense features that are cut into buckets, whose tables follow the others. */
   buckets?: GraphInputs['buckets']
+  /** Of the products in the MLPs and the dot interaction; default fp32. */
+  precision?: Precision
 }
 
 /** The options that DLRM has in common with other models: flags of the same name. */
@@ -84,10 +86,10 @@ export interface DLRMOptions extends DLRMConfig {
 }
 
 /** A config with its defaults. */
-export type DLRMFullConfig = Required<Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets'>> & {
+export type DLRMFullConfig = Required<Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets' | 'precision'>> & {
   qr: Required<QrConfig> | null
   md: Required<MdConfig> | null
-} & Pick<GraphInputs, 'columns' | 'buckets'>
+} & Pick<DLRMConfig, 'columns' | 'buckets' | 'precision'>
 
 const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) === last ? layers : [...layers, last])
 
@@ -102,7 +104,7 @@ const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) ==
  */
 function dlrmGraph(config: DLRMFullConfig): GraphSpec {
   const { embeddingDim, bottom, top, interaction, loss, lossThreshold: threshold, norm, dropout } = config
-  const g = new GraphBuilder(config)
+  const g = new GraphBuilder(config, config)
   const e = embeddings(g, config)
   const x = g.numericCount > 0 ? tower(g, 'bot_l', g.numeric, { layers: bottom, norm, dropout }) : undefined
   let z = e
@@ -197,6 +199,7 @@ function complete(options: DLRMOptions): DLRMFullConfig {
     lossSaturates: options.lossSaturates ?? false,
     tableNames: options.tableNames ?? tables.map((_, t) => `C${t + 1}`),
     ...(options.buckets ? { buckets } : {}),
+    ...(options.precision ? { precision: options.precision } : {}),
   }
 }
 

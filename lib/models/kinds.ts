@@ -1,4 +1,4 @@
-import type { Isa } from '../native.js'
+import type { LoadOptions } from './define.js'
 import * as models from './index.js'
 import type { Model } from './model.js'
 import type { Loadable } from './storage.js'
@@ -12,7 +12,7 @@ export const modelKinds: ReadonlyMap<string, Loadable<Model>> = new Map(
  * Reads a model of any kind of this package that `save` wrote. For a model of your own: `YourModel.load(path)`.
  * Errors: `ERR_IO`, `ERR_FORMAT`.
  */
-export async function loadModel(path: string, options: { isa?: Isa } = {}): Promise<Model> {
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   const { loadAnyModel } = await import('./storage.js')
   return loadAnyModel(path, modelKinds, options)
 }

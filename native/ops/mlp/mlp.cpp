@@ -1,11 +1,11 @@
 #include "ops/mlp/mlp.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "base/error.h"
 #include "base/memory.h"
+#include "ops/mlp/layers.h"
 #include "ops/op.h"
+#include "ops/precision.h"
 #include "ops/registry.h"
 
 namespace dlrm {
@@ -19,8 +19,6 @@ const VariantTable<MlpKernels> kVariants = {{
 
 // Roughly, of one core; only to judge whether a loop is worth waking the pool.
 constexpr double kFlopsPerNs = 50, kWeightsPerNs = 10, kFloatsPackedPerNs = 2;
-
-constexpr int64_t kMaxWidth = 1 << 24;
 
 // Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
 int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64); }
@@ -47,37 +45,30 @@ struct Task {
 class Mlp : public Op {
  public:
   explicit Mlp(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
-    args.expect_inputs(1);
-    int64_t inputs = args.matrix(0).cols;
-    if (inputs < 1) fail(Code::shape, "[mlp] %s: input 0: expected at least 1 column, received 0", args.name.c_str());
-    const std::vector<int64_t> widths = args.attrs.sizes(args.op, "layers");
-    if (widths.empty()) fail(Code::argument, "[mlp] %s: layers: expected at least one width", args.name.c_str());
-    const Activation hidden = activation_attr(args, "activation", "relu"), last = activation_attr(args, "last", "relu");
-    has_bias_ = args.attrs.flag(args.op, "bias", true);
-    for (size_t l = 0; l < widths.size(); ++l) {
-      if (widths[l] < 1 || widths[l] > kMaxWidth)
-        fail(Code::argument, "[mlp] %s: layers: expected widths from 1 to %lld, received %lld", args.name.c_str(),
-             static_cast<long long>(kMaxWidth), static_cast<long long>(widths[l]));
-      add_layer(args, inputs, widths[l], l + 1 < widths.size() ? hidden : last);
-      inputs = widths[l];
-    }
-    outputs = {{kPerExample, inputs}};
+    if (precision_attr(args) == Precision::bf16) rounding_ = &rounding_kernels(args.isa);
+    MlpLayers given(args);
+    has_bias_ = given.bias;
+    params = std::move(given.params);
+    for (const MlpLayers::Layer& layer : given.layers) add_layer(layer);
+    outputs = {{kPerExample, layers_.back().outputs}};
     backward_reads_inputs = false;
-    backward_reads_outputs = last != Activation::none;
+    backward_reads_outputs = layers_.back().activation != Activation::none;
     sparse_flags_ = packed_floats;
     packed_floats += static_cast<int64_t>(layers_.size());
     plan();
   }
 
   // Layers that are mostly zero are compressed into the memory of their strips, but for a training step: its backward
-  // pass needs the values of the dense one.
+  // pass needs the values of the dense one. With bf16 none is.
   void prepare(const Run& run) const override {
-    for (size_t l = 0; l < layers_.size(); ++l) is_sparse(run, l) = !run.training && compress_layer(run, l);
+    for (size_t l = 0; l < layers_.size(); ++l) is_sparse(run, l) = !run.training && !rounding_ && compress_layer(run, l);
     for_tasks(run.pool, forward_packing_, [&](const Task& task) {
       const Layer& layer = layers_[task.layer];
       const View bias = has_bias_ ? run.params[2 * task.layer + 1] : View{};
-      if (!is_sparse(run, task.layer))
+      if (!is_sparse(run, task.layer)) {
         kernels_.pack_transposed(run.params[weight_of(task.layer)], run.packed + layer.packed, task.outputs);
+        round_strips(run.packed + layer.packed, task.outputs, layer.inputs);
+      }
       const int64_t end = task.outputs.end * kernels_.strip;
       for (int64_t n = task.outputs.begin * kernels_.strip; n < end; ++n)
         run.packed[layer.packed_bias + n] = bias && n < layer.outputs ? bias.f32()[n] : 0;
@@ -96,6 +87,7 @@ class Mlp : public Op {
     for_tasks(run.pool, backward_packing_, [&](const Task& task) {
       if (!task.layer && !run.din[0]) return;
       kernels_.pack(run.params[weight_of(task.layer)], packed_back(run, task.layer), task.inputs);
+      round_strips(packed_back(run, task.layer), task.inputs, layers_[task.layer].outputs);
     });
     for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
     const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
@@ -123,19 +115,14 @@ class Mlp : public Op {
   size_t weight_of(size_t layer) const { return has_bias_ ? 2 * layer : layer; }  // in Op::params
   int64_t strips(int64_t cols) const { return (cols + kernels_.strip - 1) / kernels_.strip; }
 
-  void add_layer(const MakeArgs& args, int64_t inputs, int64_t width, Activation activation) {
-    const std::string prefix = args.name + "." + std::to_string(2 * layers_.size());
+  void add_layer(const MlpLayers::Layer& layer) {
+    const int64_t inputs = layer.inputs, width = layer.outputs;
     const int64_t bias = packed_floats, weight = bias + pad(width);
-    layers_.push_back({inputs, width, activation, bias, weight, dz_columns_, back_floats_});
+    layers_.push_back({inputs, width, layer.activation, bias, weight, dz_columns_, back_floats_});
     packed_floats += pad(width) * (inputs + 1);
     dz_columns_ += pad(width);
     widest_ = std::max({widest_, sparse_rows(inputs), sparse_rows(width)});
     back_floats_ += width * pad(inputs);
-    const double m = static_cast<double>(width), n = static_cast<double>(inputs);
-    const Init weights = args.attrs.init(args.op, {Init::normal, 0, std::sqrt(2 / (m + n))});
-    const Init biases = args.attrs.init(args.op, {Init::normal, 0, std::sqrt(1 / m)}, "bias_init");
-    params.push_back({prefix + ".weight", {width, inputs}, weights});
-    if (has_bias_) params.push_back({prefix + ".bias", {width}, biases});
     saved.push_back({kPerExample, pad(inputs)});
   }
 
@@ -214,7 +201,10 @@ class Mlp : public Op {
 
   void forward_block(const Run& run, int64_t block, Pool* pool) const {
     const Range rows = rows_of(run, block);
-    if (!is_sparse(run, 0)) kernels_.load_rows(run.in[0].view, input(run, 0, rows), rows);
+    if (!is_sparse(run, 0)) {
+      kernels_.load_rows(run.in[0].view, input(run, 0, rows), rows);
+      round(input(run, 0, rows), rows, pad(layers_[0].inputs));
+    }
     for (size_t l = 0, end; l < layers_.size(); l = end) {
       end = l + 1;
       if (!is_sparse(run, l)) {
@@ -243,6 +233,7 @@ class Mlp : public Op {
     const bool last = l + 1 == layers_.size();
     set_output(a, last ? run.out[0] : View{}, last ? nullptr : input(run, l + 1, rows), rows);
     product(a, pool);
+    if (!last) round(input(run, l + 1, rows), rows, pad(layer.outputs));
   }
 
   int32_t& is_sparse(const Run& run, size_t l) const {
@@ -311,6 +302,7 @@ class Mlp : public Op {
     const auto dz_of = [&](size_t l) { return dz(run, l) + rows.begin * pad(layers_[l].outputs); };
     const size_t top = layers_.size() - 1;
     kernels_.output_gradient(run.dout[0], run.out[0], layers_[top].activation, dz_of(top), rows);
+    round(dz_of(top), rows, pad(layers_[top].outputs));
     for (size_t l = top + 1; l-- > (run.din[0] ? 0 : 1);) {
       const Layer& layer = layers_[l];
       MlpProduct a{};
@@ -323,7 +315,17 @@ class Mlp : public Op {
       a.gate = l ? run.saved[l].f32() + rows.begin * pad(layer.inputs) : nullptr;
       set_output(a, l ? View{} : run.din[0], l ? dz_of(l - 1) : nullptr, rows);
       product(a, pool);
+      if (l) round(dz_of(l - 1), rows, pad(layer.inputs));
     }
+  }
+
+  // With precision bf16: rows of a block, all of its columns; or strips, all of their rows.
+  void round(float* block, Range rows, int64_t columns) const {
+    if (rounding_) rounding_->round(block, (rows.end - rows.begin) * columns);
+  }
+  void round_strips(float* packed, Range strips, int64_t rows) const {
+    const int64_t strip = rows * kernels_.strip;
+    if (rounding_) rounding_->round(packed + strips.begin * strip, (strips.end - strips.begin) * strip);
   }
 
   // To rows of a matrix, or to strips.
@@ -349,6 +351,7 @@ class Mlp : public Op {
   }
 
   const MlpKernels& kernels_;
+  const RoundingKernels* rounding_ = nullptr;  // of precision bf16
   bool has_bias_;
   std::vector<Layer> layers_;
   int64_t dz_columns_ = 0, back_floats_ = 0;

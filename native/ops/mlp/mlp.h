@@ -6,6 +6,8 @@
 //   dz_l = dy_l * f_l'(y_l)          relu: [y > 0];  sigmoid: y (1 - y);  tanh: 1 - y^2
 //   dy_{l-1} = dz_l W_l
 //   dW_l = dz_l^T y_{l-1},  db_l = sum of dz_l over the batch
+// With precision bf16 (precision.h) W_l, y_{l-1} and dz_l are rounded in all of this, b_l and the last y are not; a hidden
+// layer's f' is that of the rounded y.
 //
 // Inside the op a matrix lies in strips. Its rows are cut into blocks of R (the last may be shorter); a block of r rows
 // and C columns is ceil(C/P) strips of P columns, one behind the other, each strip row by row:
