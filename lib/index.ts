@@ -58,7 +58,7 @@ export { RowWiseAdagrad, type RowWiseAdagradOptions } from './optim/rowwise_adag
 export { type Schedule, type ScheduleJSON, WarmupPolyDecay, type WarmupPolyDecayOptions } from './optim/schedule.js'
 export { SGD, type SGDOptions } from './optim/sgd.js'
 export { evaluate } from './train/evaluate.js'
-export type { FitOptions, FitResult, Progress } from './train/fit.js'
+export type { FitOptions, FitResult, Progress } from './train/fit_options.js'
 export { auc, type Metrics, MetricsAccumulator, type SteeringMetric } from './train/metrics.js'
 export type { PlateauOptions } from './train/plateau.js'
 export type { PruningOptions } from './train/pruning.js'

@@ -6,7 +6,7 @@ import {
   showSpread,
   summarise,
 } from '../report/comparison.js'
-import type { Progress } from '../train/fit.js'
+import type { Progress } from '../train/fit_options.js'
 import type { Io } from './io.js'
 import { count, metricsJson } from './output.js'
 

@@ -1,6 +1,6 @@
 import type { Model } from '../models/model.js'
 import type { ComparedRun, Comparison, Entrant } from '../report/comparison.js'
-import type { Progress } from '../train/fit.js'
+import type { Progress } from '../train/fit_options.js'
 import type { Entry } from './entries.js'
 import type { RunData } from './open_data.js'
 import type { TrainSettings } from './settings.js'

@@ -6,7 +6,7 @@ import type { SafetensorsFile, TensorEntry } from '../format/safetensors.js'
 import { type FlatBatch, type GraphSpec, type Isa, type NativeProgram, native } from '../native.js'
 import { groupRules, ParameterGroups } from '../optim/groups.js'
 import { Optimizer } from '../optim/optimizer.js'
-import type { FitOptions, FitResult } from '../train/fit.js'
+import type { FitOptions, FitResult } from '../train/fit_options.js'
 import { type PrunedPart, type PrunedParts, prunable, readParts } from './prune.js'
 
 /** A parameter: its sizes and, row-major, its numbers. */

@@ -6,7 +6,7 @@ import { writeCriteo } from '../../lib/data/write_criteo.js'
 import { DLRM } from '../../lib/models/dlrm.js'
 import { loadModel } from '../../lib/models/kinds.js'
 import { Adagrad } from '../../lib/optim/adagrad.js'
-import type { FitOptions } from '../../lib/train/fit.js'
+import type { FitOptions } from '../../lib/train/fit_options.js'
 
 const dir = t.testdir()
 const file = `${dir}/clicks.txt`

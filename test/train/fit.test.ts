@@ -13,7 +13,7 @@ import { ParameterGroups } from '../../lib/optim/groups.js'
 import { RowWiseAdagrad } from '../../lib/optim/rowwise_adagrad.js'
 import { WarmupPolyDecay } from '../../lib/optim/schedule.js'
 import { evaluate } from '../../lib/train/evaluate.js'
-import type { FitOptions, Progress } from '../../lib/train/fit.js'
+import type { FitOptions, Progress } from '../../lib/train/fit_options.js'
 import { Plateau, type PlateauOptions } from '../../lib/train/plateau.js'
 
 const dir = t.testdir()
