@@ -15,7 +15,7 @@ const LIBRARIES = /^(libc|libm|libpthread|libdl|librt|ld-linux-x86-64)\.so\.\d+$
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const files = process.argv.length > 2 ? process.argv.slice(2) : shipped()
 if (files.length === 0) {
-  console.error('check-prebuild: nothing in prebuilds/: run npm run prebuild')
+  console.error('check-prebuild: nothing in prebuilds/: run npm run prebuilds')
   process.exit(1)
 }
 const problems = files.flatMap(check)

@@ -1,4 +1,4 @@
-// `npm run prebuild`: makes prebuilds/<platform>-<arch>/dlrm.glibc.node with prebuildify and checks it (check-prebuild.mjs).
+// `npm run prebuilds`: makes prebuilds/<platform>-<arch>/dlrm.glibc.node with prebuildify and checks it (check-prebuild.mjs).
 //
 // A binary linked here would need this machine's glibc. So clang compiles against a Debian 11 sysroot, whose packages
 // apt downloads and dpkg unpacks into the user's cache: nothing is installed, no root is needed. The build happens in a
