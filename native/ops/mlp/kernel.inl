@@ -235,30 +235,56 @@ void weight_gradient(const MlpWeightGradient& a, Range outputs, Range inputs) {
   for (int64_t n = outputs.begin; a.dbias && !inputs.begin && n < outputs.end; ++n) bias_gradient(a, n);
 }
 
+// Squares side by side, so that what is read and what is written are whole cache lines.
 void pack_transposed(const View& weight, float* packed, Range strips) {
-  for (int64_t n = strips.begin * P; n < strips.end * P; n += W) {
-    float* to = packed + n / P * weight.cols * P + n % P;
-    for (int64_t k = 0; k < weight.cols; k += W) {
-      const int cols = lanes(weight.cols - k);
-      Vec square[W];
-      for (int64_t i = 0; i < W; ++i) square[i] = n + i < weight.rows ? load_n(weight.row(n + i) + k, cols) : zero();
-      transpose(square);
-      for (int d = 0; d < cols; ++d) store(to + (k + d) * P, square[d]);
+  for (int64_t strip = strips.begin; strip < strips.end; ++strip) {
+    for (int64_t k = 0; k < weight.cols; k += P) {
+      for (int64_t half = 0; half < P; half += W) {
+        const int64_t n = strip * P + half;
+        for (int64_t c = k; c < least(weight.cols, k + P); c += W) {
+          float* to = packed + (strip * weight.cols + c) * P + half;
+          const int cols = lanes(weight.cols - c);
+          Vec square[W];
+          if (cols == W && n + W <= weight.rows) {
+            const float* from = weight.row(n) + c;
+            for (int i = 0; i < W; ++i, from += weight.stride) square[i] = load(from);
+            transpose(square);
+            for (int d = 0; d < W; ++d) store(to + d * P, square[d]);
+          } else {
+            for (int i = 0; i < W; ++i) square[i] = n + i < weight.rows ? load_n(weight.row(n + i) + c, cols) : zero();
+            transpose(square);
+            for (int d = 0; d < cols; ++d) store(to + d * P, square[d]);
+          }
+        }
+      }
     }
   }
 }
 
+// Strips written side by side while a row is read: more would compete for the same places in the nearest cache.
+constexpr int64_t kStripsLoaded = 4;
+
 // Rows [rows.begin, rows.end) of a matrix as one block of strips, zero behind the last column.
 void load_strips(const View& x, float* to, Range rows, Range strips) {
-  const int64_t stride = (rows.end - rows.begin) * P;
-  for (int64_t strip = strips.begin; strip < strips.end; ++strip) {
-    const int64_t cols = x.cols - strip * P;
+  const int64_t stride = (rows.end - rows.begin) * P, whole = least(strips.end, x.cols / P);
+  for (int64_t strip = strips.begin; strip < whole; strip += kStripsLoaded) {
+    const int64_t end = least(whole, strip + kStripsLoaded);
     for (int64_t i = rows.begin; i < rows.end; ++i) {
       const float* from = x.row(i) + strip * P;
       float* y = to + strip * stride + (i - rows.begin) * P;
-      store(y, cols >= W ? load(from) : load_n(from, lanes(cols)));
-      store(y + W, cols >= P ? load(from + W) : cols > W ? load_n(from + W, lanes(cols - W)) : zero());
+      for (int64_t s = strip; s < end; ++s, from += P, y += stride) {
+        store(y, load(from));
+        store(y + W, load(from + W));
+      }
     }
+  }
+  if (whole == strips.end) return;
+  const int64_t cols = x.cols - whole * P;
+  for (int64_t i = rows.begin; i < rows.end; ++i) {
+    const float* from = x.row(i) + whole * P;
+    float* y = to + whole * stride + (i - rows.begin) * P;
+    store(y, cols >= W ? load(from) : load_n(from, lanes(cols)));
+    store(y + W, cols > W ? load_n(from + W, lanes(cols - W)) : zero());
   }
 }
 
