@@ -70,7 +70,7 @@ export class GraphBuilder {
   readonly #fields: Column[]
   readonly #numeric: number[]
   #group: string | undefined
-  /** Of the ops that have the choice: mlp. */
+  /** Of the ops that have the choice: mlp and interactionDot. */
   readonly precision: Precision
 
   constructor(inputs: GraphInputs, { precision = 'fp32' }: { precision?: Precision } = {}) {

@@ -77,10 +77,11 @@ export function interactionDot(
   name: string,
   x: Value | undefined,
   embeddings: Value,
-  options: { width: number; itself?: boolean },
+  options: { width: number; itself?: boolean; precision?: Precision },
 ): Value {
-  const { width, itself = false } = options
-  return g.add('interaction_dot', name, x ? [x, embeddings] : [embeddings], { width, itself })
+  const { width, itself = false, precision = g.precision } = options
+  const attrs = { width, itself, ...precisionAttr(precision) }
+  return g.add('interaction_dot', name, x ? [x, embeddings] : [embeddings], attrs)
 }
 
 /** `[B, n_1], [B, n_2], ...` -> `[B, n_1 + n_2 + ...]` */

@@ -1,3 +1,4 @@
+import type { Precision } from '../graph/ops.js'
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 
 /** What {@link interactionDot} takes. */
@@ -12,6 +13,8 @@ export interface InteractionDotArguments {
   e: Float32Array
   /** Also the product of each vector with itself; default false. */
   itself?: boolean
+  /** Of the factors of all products; default fp32. */
+  precision?: Precision
 }
 
 /**
@@ -48,7 +51,7 @@ export function interactionDotBackward(
   return args.x ? { dx: gradients[0], de: gradients[1]!, ...timing } : { de: gradients[0]!, ...timing }
 }
 
-function interactionCall({ batch, width, x, e, itself = false }: InteractionDotArguments) {
+function interactionCall({ batch, width, x, e, itself = false, precision = 'fp32' }: InteractionDotArguments) {
   const check = new Arguments('interaction_dot')
   check.size('batch', batch)
   check.size('width', width)
@@ -57,6 +60,6 @@ function interactionCall({ batch, width, x, e, itself = false }: InteractionDotA
   if (x) inputs.unshift({ data: check.floats('x', x, 'B x E', batch, width), cols: width })
   const vectors = tables + (x ? 1 : 0)
   const pairs = (vectors * (vectors - 1)) / 2 + (itself ? vectors : 0)
-  const forward = { op: 'interaction_dot', attrs: { width, itself }, batch, inputs }
+  const forward = { op: 'interaction_dot', attrs: { width, itself, precision }, batch, inputs }
   return { forward, columns: (x ? width : 0) + pairs }
 }

@@ -13,8 +13,8 @@ const VariantTable<RoundingKernels> kVariants = {{
     DLRM_X86(&rounding_avx512),
 }};
 
-void round(float* values, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) values[i] = from_bf16(to_bf16(values[i]));
+void round(const float* from, float* to, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = from_bf16(to_bf16(from[i]));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ enum class Precision : uint8_t { fp32, bf16 };
 Precision precision_attr(const MakeArgs& args);
 
 struct RoundingKernels {
-  void (*round)(float* values, int64_t count);  // in place
+  void (*round)(const float* from, float* to, int64_t count);  // to may be from
 };
 
 extern const RoundingKernels rounding_scalar, rounding_avx2, rounding_avx512;

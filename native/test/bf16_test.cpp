@@ -200,5 +200,56 @@ TEST(bf16_mlp_rounds_between_layers) {
   check_on_every_isa({3, 7, {9, 3}, "sigmoid", "tanh"});
 }
 
+// z_i z_j of rounded vectors; gradients dP_ij z_j of rounded dP. x passes through both as it is.
+void check_interaction(bool dense, bool itself, Isa isa) {
+  constexpr int64_t kBatch = 37, kWidth = 11, kTables = 6;
+  MakeArgs args{nullptr, "node", {{"width", static_cast<double>(kWidth)}, {"itself", itself}, {"precision", std::string("bf16")}},
+                {}, isa};
+  if (dense) args.inputs.push_back({kPerExample, kWidth});
+  args.inputs.push_back({kPerExample, kTables * kWidth});
+  OpRunner runner("interaction_dot", args, kBatch);
+  for (size_t i = 0; i < args.inputs.size(); ++i) fill(runner.view(Slot::in, i), Philox{1}, i);
+  fill(runner.view(Slot::dout, 0), Philox{1}, 2);
+  runner.forward();
+  runner.backward();
+  const int64_t vectors = kTables + dense;
+  for (int64_t b = 0; b < kBatch; ++b) {
+    const auto of = [&](Slot slot, int64_t v) {  // vector v, of the inputs or of their gradients
+      View view = runner.view(slot, dense && v ? 1 : 0);
+      return View{view.row(b) + (dense && v ? v - 1 : v) * kWidth, DType::f32, 1, kWidth, kWidth};
+    };
+    Matrix z(vectors, kWidth), dz(vectors, kWidth), pairs(vectors, vectors);
+    for (int64_t v = 0; v < vectors; ++v)
+      for (int64_t k = 0; k < kWidth; ++k) z.at(v, k) = rounded(static_cast<double>(of(Slot::in, v).f32()[k]));
+    Matrix products = product(z, z);
+    const float *out = runner.view(Slot::out, 0).row(b), *dout = runner.view(Slot::dout, 0).row(b);
+    for (int64_t k = 0; dense && k < kWidth; ++k) expect(*out++ == of(Slot::in, 0).f32()[k], "x is copied");
+    const float* dpairs = dout + (dense ? kWidth : 0);
+    for (int64_t i = 0; i < vectors; ++i)
+      for (int64_t j = 0; j < i + itself; ++j, ++out) {
+        expect(std::fabs(static_cast<double>(*out) - products.at(i, j)) <= products.error(i, j), "%s: pair %lld, %lld is %.9g, expected %.9g",
+               isa_name(isa), static_cast<long long>(i), static_cast<long long>(j), static_cast<double>(*out), products.at(i, j));
+        const double dp = rounded(static_cast<double>(*dpairs++));
+        pairs.at(i, j) += dp;
+        pairs.at(j, i) += dp;
+      }
+    dz = product(pairs, transposed(z));
+    for (int64_t v = 0; v < vectors; ++v)
+      for (int64_t k = 0; k < kWidth; ++k) {
+        const bool added = dense && v == 0;
+        const double want = dz.at(v, k) + (added ? static_cast<double>(dout[k]) : 0), got = static_cast<double>(of(Slot::din, v).f32()[k]);
+        const double error = dz.error(v, k) + (added ? kHalfUlp * (std::fabs(want) + std::fabs(static_cast<double>(dout[k])) * vectors) : 0);
+        expect(std::fabs(got - want) <= error, "%s: dz %lld, %lld is %.9g, expected %.9g", isa_name(isa), static_cast<long long>(v),
+               static_cast<long long>(k), got, want);
+      }
+  }
+}
+
+TEST(bf16_interaction_dot) {
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa)
+    for (const bool dense : {false, true})
+      for (const bool itself : {false, true}) check_interaction(dense, itself, static_cast<Isa>(isa));
+}
+
 }  // namespace
 }  // namespace dlrm::test

@@ -11,7 +11,9 @@ OpCase mlp(const std::string& name, int64_t inputs, std::vector<double> layers, 
   OpCase c{"mlp", "bf16_" + name, {{"layers", layers}, {"activation", hidden}, {"last", last}, {"precision", "bf16"s}}, {matrix(inputs)}};
   c.terms = inputs;
   for (const double width : layers) c.terms += static_cast<int64_t>(width);
-  c.roundings = static_cast<int>(layers.size());
+  c.bf16 = true;
+  // What a single layer rounds is given, but for the slope at its output.
+  c.roundings = layers.size() == 1 && last == "none" ? 0 : static_cast<int>(layers.size());
   return c;
 }
 
@@ -36,11 +38,32 @@ void mlp(std::vector<OpCase>& cases) {
   cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), mlp("five", 2, {3, 1, 40, 1, 2}, "sigmoid"), plain});
 }
 
-void cases(std::vector<OpCase>& cases) { mlp(cases); }
+void interaction_dot(std::vector<OpCase>& cases) {
+  const auto add = [&cases](const std::string& name, int64_t width, int64_t tables, bool dense, bool itself) {
+    OpCase c{"interaction_dot", "bf16_" + name, {{"width", static_cast<double>(width)}, {"itself", itself}, {"precision", "bf16"s}}, {}};
+    if (dense) c.inputs.push_back(matrix(width));
+    c.inputs.push_back(matrix(tables * width));
+    c.terms = width + tables;
+    c.bf16 = true;
+    cases.push_back(c);
+  };
+  for (const int64_t width : kWidths) add(numbered("width_", width), width, width % 5 + 1, true, false);
+  for (const int64_t tables : {1, 2, 8, 26, 40}) {
+    add(numbered("tables_", tables), 16, tables, true, true);
+    add(numbered("without_x_", tables), 9, tables, false, false);
+  }
+}
+
+void cases(std::vector<OpCase>& cases) {
+  interaction_dot(cases);
+  mlp(cases);
+}
 
 void errors(std::vector<ErrorCase>& cases) {
   const AttrMap half{{"layers", std::vector<double>{4, 1}}, {"precision", "fp16"s}};
   cases.push_back({"mlp", "precision", half, {matrix(3)}, Code::argument, "precision: expected fp32 or bf16, received \"fp16\""});
+  const AttrMap eight{{"precision", "fp8"s}};
+  cases.push_back({"interaction_dot", "precision", eight, {matrix(3), matrix(6)}, Code::argument, "precision: expected fp32 or bf16"});
 }
 
 const CaseFile file(cases, errors);

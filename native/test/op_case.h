@@ -85,8 +85,9 @@ struct OpCase {
   // This share of the parameters is zero (of a tensor of one row: none), and what the op predicts is a result too, which
   // must be bitwise what its training step gives.
   double zeros = 0;
-  // Factors are rounded to bfloat16, this many times in a row (layers): a sum that falls near the middle between two of
-  // them, and so to either side, moves by 2^-7 of itself. Finite differences do not fit such steps; bf16_test.cpp does.
+  // Factors are rounded to bfloat16: finite differences do not fit such steps; bf16_test.cpp does. Where what is rounded is
+  // a sum, this many times in a row (layers), one that falls near the middle between two moves by 2^-7 of itself.
+  bool bf16 = false;
   int roundings = 0;
 };
 

@@ -210,7 +210,7 @@ std::vector<Test> op_tests() {
     tests.push_back({name + "threads", [c] { check_threads(c); }});
     tests.push_back({name + "refusals", [c] { check_refusals(c); }});
     if (!differentiable(c)) continue;
-    if (!c.roundings) tests.push_back({name + "gradients", [c] { check_gradients(c); }});
+    if (!c.bf16) tests.push_back({name + "gradients", [c] { check_gradients(c); }});
     tests.push_back({name + "omitted", [c] { check_omitted(c); }});
   }
   for (const ErrorCase& c : error_cases())

@@ -9,6 +9,7 @@
 //   out [B,E+P] or [B,P]  f32, P = F(F-1)/2, with itself F(F+1)/2
 // Backward:
 //   dz_i = sum_j dP_ij z_j, each pair counted for both sides (the diagonal twice); dx additionally + dout[b, 0..E)
+// With precision bf16 (precision.h) z and dP are rounded where they are multiplied; x in out and dout in dx are not.
 #pragma once
 #include "base/isa.h"
 #include "base/view.h"

@@ -321,11 +321,12 @@ class Mlp : public Op {
 
   // With precision bf16: rows of a block, all of its columns; or strips, all of their rows.
   void round(float* block, Range rows, int64_t columns) const {
-    if (rounding_) rounding_->round(block, (rows.end - rows.begin) * columns);
+    if (rounding_) rounding_->round(block, block, (rows.end - rows.begin) * columns);
   }
   void round_strips(float* packed, Range strips, int64_t rows) const {
     const int64_t strip = rows * kernels_.strip;
-    if (rounding_) rounding_->round(packed + strips.begin * strip, (strips.end - strips.begin) * strip);
+    float* const begin = packed + strips.begin * strip;
+    if (rounding_) rounding_->round(begin, begin, (strips.end - strips.begin) * strip);
   }
 
   // To rows of a matrix, or to strips.
