@@ -1,16 +1,17 @@
 /**
- * Times the whole training step and prediction of the Kaggle model: `npm run bench:train -- [options]`.
+ * Times the whole training step and prediction of a model: `npm run bench:train -- [options]`.
  *
  *   --case=step,predict,predictSync   default all
  *   --batch=2048,128                  default: step 2048 and 128; predictions 2048, 128 and 1
+ *   --model=kaggle                    or heavy: shapes.ts
+ *   --precision=fp32                  or bf16
  *   --threads=4                       default DLRM_THREADS, else the cores this process may use
  *   --seconds=2                       of each case
  *   --busy=4                          the training step again beside so many busy loops, and how much slower it is
  *   --smoke                           small tables, a moment each
  *   --json                            one JSON object per line
  *
- * Each case runs in a process of its own. 26 tables of 100,000 rows of width 16, one index each, bottom 13-512-256-64-16,
- * top 367-512-256-1, SGD; a step is one `await model.step(batch)`, eight batches in turn.
+ * Each case runs in a process of its own. SGD; a step is one `await model.step(batch)`, eight batches in turn.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -21,13 +22,18 @@ import { native } from '../lib/native.js'
 import { SGD } from '../lib/optim/sgd.js'
 import { summary } from './measure.js'
 import { machine, time } from './report.js'
+import { describeShape, MODEL_SHAPES, type ModelShape, modelShape, type ShapeName } from './shapes.js'
 
 const CASES = ['step', 'predict', 'predictSync'] as const
 type Case = (typeof CASES)[number]
 
+type Precision = 'fp32' | 'bf16'
+
 /** Milliseconds of one case. */
 export interface Timing {
   case: Case
+  model: ShapeName
+  precision: Precision
   batch: number
   threads: number
   repeats: number
@@ -40,6 +46,8 @@ const { values: options } = parseArgs({
   options: {
     case: { type: 'string', default: CASES.join() },
     batch: { type: 'string' },
+    model: { type: 'string', default: 'kaggle' },
+    precision: { type: 'string', default: 'fp32' },
     threads: { type: 'string' },
     seconds: { type: 'string' },
     busy: { type: 'string' },
@@ -49,33 +57,42 @@ const { values: options } = parseArgs({
   },
 })
 const seconds = Number(options.seconds ?? (options.smoke ? 0.05 : 2))
-const rows = options.smoke ? 1000 : 100_000
 
 function fail(message: string): never {
   console.error(`bench:train: ${message}`)
   process.exit(1)
 }
 
-function makeBatch(size: number): Batch {
+function oneOf<T extends string>(flag: string, value: string, names: readonly T[]): T {
+  return names.find(name => name === value) ?? fail(`--${flag}=${value}: expected ${names.join(' or ')}`)
+}
+
+const shapeName = oneOf('model', options.model, Object.keys(MODEL_SHAPES) as ShapeName[])
+const shape = modelShape(shapeName, options.smoke)
+const precision = oneOf('precision', options.precision, ['fp32', 'bf16'] as const)
+
+function makeBatch({ dense, tables, rows, pooling }: ModelShape, size: number): Batch {
   const random = (n: number) => new Float32Array(n).map(() => 2 * Math.random() - 1)
-  const tables = Array.from({ length: 26 }, () => ({
-    offsets: new Int32Array(size + 1).map((_, b) => b),
-    indices: new Int32Array(size).map(() => Math.floor(Math.random() * rows)),
+  const columns = Array.from({ length: tables }, () => ({
+    offsets: new Int32Array(size + 1).map((_, b) => b * pooling),
+    indices: new Int32Array(size * pooling).map(() => Math.floor(Math.random() * rows)),
   }))
   const labels = new Float32Array(size).map(() => Math.round(Math.random()))
-  return { size, dense: random(13 * size), tables, labels }
+  return { size, dense: random(dense * size), tables: columns, labels }
 }
 
 async function timeHere(name: Case, size: number): Promise<Timing> {
+  const { dense, tables, rows, width, bottom, top } = shape
   const model = new DLRM({
-    dense: 13,
-    tables: Array(26).fill(rows),
-    embeddingDim: 16,
-    bottom: [512, 256, 64],
-    top: [512, 256],
+    dense,
+    tables: Array(tables).fill(rows),
+    embeddingDim: width,
+    bottom,
+    top,
+    precision,
   })
   if (name === 'step') await model.compile({ optimizer: new SGD({ lr: 0.01 }), maxBatch: size })
-  const batches = Array.from({ length: 8 }, () => makeBatch(size))
+  const batches = Array.from({ length: 8 }, () => makeBatch(shape, size))
   const times: number[] = []
   const begin = performance.now()
   const warmup = Math.min(1000 * seconds, 500) / 2
@@ -88,11 +105,13 @@ async function timeHere(name: Case, size: number): Promise<Timing> {
     else model.predictSync(batch)
     if (counted) times.push(performance.now() - start)
   }
-  return { case: name, batch: size, threads: native.threads(), repeats: times.length, ...summary(times) }
+  const how = { case: name, model: shapeName, precision, batch: size, threads: native.threads() }
+  return { ...how, repeats: times.length, ...summary(times) }
 }
 
 function inOwnProcess(name: Case, size: number): Timing {
-  const args = [fileURLToPath(import.meta.url), '--here', `--case=${name}`, `--batch=${size}`, `--seconds=${seconds}`]
+  const own = { case: name, batch: size, seconds, model: shapeName, precision }
+  const args = [fileURLToPath(import.meta.url), '--here', ...Object.entries(own).map(([k, v]) => `--${k}=${v}`)]
   if (options.smoke) args.push('--smoke')
   const env = options.threads ? { ...process.env, DLRM_THREADS: options.threads } : process.env
   const child = spawnSync(process.execPath, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
@@ -147,7 +166,7 @@ if (options.here) {
   const [[name, size]] = chosen() as [[Case, number]]
   console.log(JSON.stringify(await timeHere(name, size)))
 } else {
-  if (!options.json) console.log(machine())
+  if (!options.json) console.log(`${machine()}\n${describeShape(shape)}, ${precision}`)
   if (options.busy) {
     const count = Number(options.busy)
     if (!(Number.isInteger(count) && count > 0)) fail(`--busy=${options.busy}: expected a number of loops`)

@@ -1,17 +1,13 @@
-"""The cases of ../train.ts in PyTorch, eager and compiled; one JSON line, the faster of the two.
+"""The cases of ../train.ts in PyTorch: a whole training step or a prediction; one JSON line.
 
-python torch_dlrm.py --case step|predict --batch 2048 [--threads 4] [--seconds 2] [--rows 100000] [--no-compile]
+python torch_dlrm.py --spec '{"case": "step", "batch": 2048, "model": {...}}' [--ways "eager,compiled bf16"] [--threads 4] [--seconds 2]
+
+`model` is a shape of ../shapes.ts. bf16 is autocast: master weights, tables and the optimizer stay in fp32.
 """
-import argparse
-import json
-import statistics
-import time
-
 import torch
 from torch import nn
 
-WIDTH, TABLES = 16, 26
-BOTTOM, TOP = [13, 512, 256, 64, WIDTH], [512, 256, 1]
+from timing import arguments, best_of, median_of
 
 
 def layers(widths, last):
@@ -23,87 +19,54 @@ def layers(widths, last):
 
 
 class Dlrm(nn.Module):
-    def __init__(self, rows):
+    def __init__(self, dense, tables, rows, width, bottom, top, **_):
         super().__init__()
-        self.tables = nn.ModuleList(nn.EmbeddingBag(rows, WIDTH, mode="sum", sparse=True) for _ in range(TABLES))
-        self.bottom = layers(BOTTOM, True)
-        vectors = TABLES + 1
+        self.tables = nn.ModuleList(nn.EmbeddingBag(rows, width, mode="sum", sparse=True) for _ in range(tables))
+        self.bottom = layers([dense, *bottom, width], True)
+        vectors = tables + 1
         i, j = torch.tril_indices(vectors, vectors, -1)
         self.register_buffer("pairs", i * vectors + j)
-        self.top = layers([WIDTH + len(i)] + TOP, False)
+        self.top = layers([width + len(i), *top, 1], False)
 
     def forward(self, dense, indices, offsets):
         x = self.bottom(dense)
-        z = torch.stack([x] + [table(i, offsets) for table, i in zip(self.tables, indices)], 1)
+        z = torch.stack([x] + [table(i, offsets).to(x.dtype) for table, i in zip(self.tables, indices)], 1)
         products = torch.bmm(z, z.transpose(1, 2)).flatten(1).index_select(1, self.pairs)
         return self.top(torch.cat([x, products], 1))
 
 
-def make_batch(size, rows):
-    indices = [torch.randint(0, rows, (size,)) for _ in range(TABLES)]
-    return torch.rand(size, BOTTOM[0]) * 2 - 1, indices, torch.randint(0, 2, (size, 1)).float()
-
-
-def measure(case, forward, net, batches, seconds):
-    """Milliseconds of each call."""
-    offsets = torch.arange(len(batches[0][0]))
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-    loss_of = nn.functional.binary_cross_entropy_with_logits
-
-    def step(dense, indices, labels):
-        loss = loss_of(forward(dense, indices, offsets), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    @torch.inference_mode()
-    def predict(dense, indices, _):
-        return torch.sigmoid(forward(dense, indices, offsets)).numpy()
-
-    call = step if case == "step" else predict
-    for batch in batches[:4]:  # compiles
-        call(*batch)
-    warm = time.perf_counter() + min(seconds, 0.5) / 2
-    end = warm + seconds
-    times, i = [], 0
-    while len(times) < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        call(*batches[i % len(batches)])
-        stop = time.perf_counter()
-        i += 1
-        if i > 3 and stop > warm:
-            times.append(1000 * (stop - start))
-    return times
+def make_batch(size, dense, tables, rows, pooling, **_):
+    indices = [torch.randint(0, rows, (size * pooling,)) for _ in range(tables)]
+    return torch.rand(size, dense) * 2 - 1, indices, torch.randint(0, 2, (size, 1)).float()
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--case", choices=["step", "predict"], default="step")
-    parser.add_argument("--batch", type=int, default=2048)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--no-compile", action="store_true")
-    args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    net = Dlrm(args.rows)
-    batches = [make_batch(args.batch, args.rows) for _ in range(8)]
-    medians = {"eager": statistics.median(measure(args.case, net, net, batches, args.seconds))}
-    if not args.no_compile:
-        try:
-            compiled = torch.compile(net)
-            medians["compiled"] = statistics.median(measure(args.case, compiled, net, batches, args.seconds))
-        except Exception as error:  # no compiler, or a model that it refuses: say so, keep the eager figure
-            medians["compile_error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-    figures = {k: v for k, v in medians.items() if isinstance(v, float)}
-    best = min(figures, key=figures.get)
-    print(json.dumps({
-        "case": args.case, "batch": args.batch, "threads": torch.get_num_threads(), "torch": torch.__version__,
-        "median": figures[best], "way": best, **medians,
-    }))
+    args = arguments(__doc__)
+    case, size, shape = (args.spec[key] for key in ("case", "batch", "model"))
+    net = Dlrm(**shape)
+    batches = [make_batch(size, **shape) for _ in range(8)]
+    offsets = torch.arange(0, size * shape["pooling"], shape["pooling"])
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    loss_of = nn.functional.binary_cross_entropy_with_logits
+
+    def measure(forward, bf16):
+        def step(dense, indices, labels):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                out = forward(dense, indices, offsets)
+            loss = loss_of(out.float(), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        @torch.inference_mode()
+        def predict(dense, indices, _):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                return torch.sigmoid(forward(dense, indices, offsets).float()).numpy()
+
+        return median_of(step if case == "step" else predict, batches, args.seconds)
+
+    best_of(args, net.eval() if case == "predict" else net, case == "predict", measure)
 
 
 main()
