@@ -166,6 +166,14 @@ void embedding_bag(std::vector<OpCase>& cases) {
     add(numbered("row_weights_width_", width), learned, bags(kTableRows, Input::repeated), {1, 3, 130});
   }
   add("weighted_empty", tables(7, "sum"), bags(kTableRows, Input::empty, true), {1, 3});
+  // Bags that many chunks share.
+  for (const char* mode : {"sum", "mean", "max", "weights"})
+    for (const int64_t width : {5, 40}) {
+      const bool weighted = mode == "weights"s;
+      add("giant_"s + mode + numbered("_width_", width), tables(width, weighted ? "sum" : mode, {30, 3}),
+          bags({30, 3}, Input::giant, weighted), {1, 5});
+      cases.back().terms = 30000;
+    }
 }
 
 void embedding_bag(std::vector<ErrorCase>& cases) {

@@ -19,7 +19,7 @@ struct Input {
   bool differentiable = true;   // false: the op gives no gradient for it
 
   // Bags of one table per entry of table_rows.
-  enum Style { one_hot, multi_hot, repeated, empty } style = multi_hot;
+  enum Style { one_hot, multi_hot, repeated, empty, giant } style = multi_hot;
   std::vector<int64_t> table_rows;
   bool weighted = false;
   bool alike = false;           // every table has the bags of the first, with indices of its own
@@ -44,7 +44,8 @@ inline Input per_lookup() {
   return input;
 }
 
-// multi_hot: 0 to 6 lookups; repeated: 0 to 40 lookups, most of them of two rows; empty: L = 0.
+// multi_hot: 0 to 6 lookups; repeated: 0 to 40 lookups, most of them of two rows; empty: L = 0; giant: 0 to 6, but 30,000
+// in every third bag.
 inline Input bags(std::vector<int64_t> table_rows, Input::Style style, bool weighted = false) {
   Input input;
   input.kind = Input::bags;

@@ -117,6 +117,7 @@ void OpFixture::fill_bags(const Input& input, size_t at) {
       const uint32_t length = input.style == Input::one_hot     ? 1
                               : input.style == Input::multi_hot ? draw % 7
                               : input.style == Input::repeated  ? draw % 41
+                              : input.style == Input::giant     ? (b % 3 == 1 || batch == 1 ? 30000 : draw % 7)
                                                                 : 0;
       offsets[b + 1] = input.alike && !offsets_.empty() ? offsets_[0][b + 1] : offsets[b] + static_cast<int32_t>(length);
     }

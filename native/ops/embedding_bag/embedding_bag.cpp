@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/table_rows.h"
+#include "ops/embedding_bag/bag_cut.h"
 #include "ops/embedding_bag/table_options.h"
 #include "ops/embedding_bag/table_tasks.h"
 #include "ops/registry.h"
@@ -21,6 +23,11 @@ const VariantTable<EmbeddingBagKernels> kVariants = {{
 // A chunk's floats read and written; a lookup and a bag count as one cache line more.
 constexpr int64_t kChunkFloats = 1 << 16;
 constexpr int64_t kLineFloats = 16;
+// A bag is giant beyond this many chunks, and this many lookups.
+constexpr int64_t kGiantChunks = 4, kGiantLookups = 64;
+// Tables beyond this are in no near cache: a line of theirs costs so many nanoseconds, one of the others so many.
+constexpr int64_t kNearBytes = 1 << 20;
+constexpr double kFarLineNs = 8, kNearLineNs = 2;
 
 class EmbeddingBag : public Op {
  public:
@@ -36,7 +43,9 @@ class EmbeddingBag : public Op {
     declare(args, dtype, row_weights);
   }
 
-  size_t scratch_bytes(const Run&) const override { return TableTasks::bytes(columns()); }
+  size_t scratch_bytes(const Run& run) const override {
+    return align_up(TableTasks::bytes(columns())) + static_cast<size_t>(2 * giant_chunks(run) * part_floats()) * sizeof(float);
+  }
 
   // The gradient of the per-sample weights that these bags have, or of the learned row weights. Quantised tables are for
   // predictions.
@@ -46,13 +55,16 @@ class EmbeddingBag : public Op {
 
   void forward(const Run& run) const override {
     check_weights(*run.in[0].bags);
-    each_chunk(run, [&](const TableColumn& column, Range range) {
-      EmbeddingBagForward a{run.out[0].f32() + column.at, run.out[0].stride, nullptr, 0, table(run, column)};
-      if (column.pooling == Pooling::max) {
-        a.positions = run.saved[0].i32() + column.positions_at;
-        a.positions_stride = run.saved[0].stride;
-      }
-      kernels_.forward(a, range);
+    const TableTasks tasks = cut_chunks(run);
+    each_chunk(run, tasks, [&](const TableColumn& column, int64_t i, const BagCut& cut) {
+      const EmbeddingBagForward a = output(run, column);
+      if (cut.bags.begin < cut.bags.end) kernels_.forward(a, cut.bags);
+      sum_part(a, cut.head, part_of(run, column, 2 * i));
+      sum_part(a, cut.tail, part_of(run, column, 2 * i + 1));
+    });
+    if (!giant_chunks(run)) return;
+    each_chunk(run, tasks, [&](const TableColumn& column, int64_t i, const BagCut& cut) {
+      if (cut.tail.bag >= 0) join_parts(run, column, tasks, i, cut.tail.bag);
     });
   }
 
@@ -61,11 +73,20 @@ class EmbeddingBag : public Op {
     const View& dout = run.dout[0];
     const Bags& bags = *run.in[0].bags;
     zero_without_weights(run);
-    each_chunk(run, [&](const TableColumn& column, Range range) {
+    each_chunk(run, cut_chunks(run), [&](const TableColumn& column, int64_t, const BagCut& cut) {
       if (column.pooling != Pooling::sum) return;
       float* dlookup = run.dlookup;
       for (int64_t bag = 0; bag < column.bag; ++bag) dlookup += bags.lookups(bag, run.batch);
-      kernels_.backward({dlookup, dout.f32() + column.at, dout.stride, table(run, column)}, range);
+      const EmbeddingBagBackward a{dlookup, dout.f32() + column.at, dout.stride, table(run, column)};
+      if (cut.bags.begin < cut.bags.end) kernels_.backward(a, cut.bags);
+      for (const BagPart& part : {cut.head, cut.tail}) {
+        if (part.bag < 0) continue;
+        const int32_t offsets[2] = {static_cast<int32_t>(part.begin), static_cast<int32_t>(part.end)};
+        EmbeddingBagBackward one = a;
+        one.dout += part.bag * a.dout_stride;
+        one.table.offsets = offsets;
+        kernels_.backward(one, {0, 1});
+      }
     });
   }
 
@@ -157,40 +178,113 @@ class EmbeddingBag : public Op {
             column.pooling};
   }
 
-  // kernel(column, range of bags). Bags and lookups both count, so that long bags are spread as well as many bags.
-  template <class F>
-  void each_chunk(const Run& run, F&& kernel) const {
-    const Bags& bags = *run.in[0].bags;
+  EmbeddingBagForward output(const Run& run, const TableColumn& column) const {
+    EmbeddingBagForward a{run.out[0].f32() + column.at, run.out[0].stride, nullptr, 0, table(run, column)};
+    if (column.pooling == Pooling::max) {
+      a.positions = run.saved[0].i32() + column.positions_at;
+      a.positions_stride = run.saved[0].stride;
+    }
+    return a;
+  }
+
+  // Bags and lookups both count, so that long bags are spread as well as many bags.
+  int64_t chunks_of(const Run& run, const TableColumn& column) const {
+    const int64_t work = run.in[0].bags->lookups(column.bag, run.batch) + run.batch;
+    return std::min(work, (work * (column.width + kLineFloats) + kChunkFloats - 1) / kChunkFloats);
+  }
+
+  static int64_t giant_lookups(const TableColumn& column) {
+    return std::max(kGiantLookups, kGiantChunks * kChunkFloats / (column.width + kLineFloats));
+  }
+
+  // Chunks, if a bag can be giant, else 0.
+  int64_t giant_chunks(const Run& run) const {
+    bool giant = false;
+    int64_t chunks = 0;
+    for (const TableColumn& column : options_.columns) {
+      chunks += chunks_of(run, column);
+      giant |= run.in[0].bags->lookups(column.bag, run.batch) > giant_lookups(column);
+    }
+    return giant ? chunks : 0;
+  }
+
+  // Of the output of a part of a giant bag: values, and positions.
+  int64_t part_floats() const {
+    int64_t widest = 0;
+    for (const int64_t width : options_.widths) widest = std::max(widest, width);
+    return widest * (options_.positions_cols ? 2 : 1);
+  }
+
+  TableTasks cut_chunks(const Run& run) const {
     TableTasks tasks{static_cast<int64_t*>(run.scratch), columns()};
+    tasks.fill([&](int64_t c) { return chunks_of(run, options_.columns[static_cast<size_t>(c)]); });
+    return tasks;
+  }
+
+  BagCutter cutter(const Run& run, const TableColumn& column) const {
+    return {run.in[0].bags->offsets[column.bag], run.batch, chunks_of(run, column), giant_lookups(column)};
+  }
+
+  double estimated_ns(const Run& run) const {
     double ns = 0;
-    tasks.fill([&](int64_t c) {
-      const TableColumn& column = options_.columns[static_cast<size_t>(c)];
-      const int64_t lookups = bags.lookups(column.bag, run.batch);
-      const int64_t floats = (lookups + run.batch) * (column.width + kLineFloats);
-      ns += static_cast<double>(lookups) * (4 + 0.2 * static_cast<double>(column.width)) + static_cast<double>(run.batch) * 4;
-      return std::min(run.batch, (floats + kChunkFloats - 1) / kChunkFloats);
-    });
-    for_chunks(run.pool, tasks.total(), ns, [&](int64_t i) {
+    for (const TableColumn& column : options_.columns) {
+      const bool far = options_.rows[static_cast<size_t>(column.table)] * column.width * 4 > kNearBytes;
+      const double lines = static_cast<double>((column.width + kLineFloats - 1) / kLineFloats);
+      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag, run.batch));
+      ns += lookups * (4 + lines * (far ? kFarLineNs : kNearLineNs)) + static_cast<double>(run.batch) * 4;
+    }
+    return ns;
+  }
+
+  // fn(column, number of the chunk, what it has).
+  template <class F>
+  void each_chunk(const Run& run, const TableTasks& tasks, F&& fn) const {
+    for_chunks(run.pool, tasks.total(), estimated_ns(run), [&](int64_t i) {
       const int64_t c = tasks.table_of(i);
       const TableColumn& column = options_.columns[static_cast<size_t>(c)];
-      const int32_t* offsets = bags.offsets[column.bag];
-      const Range cut = chunk_range(bags.lookups(column.bag, run.batch) + run.batch, tasks.chunks_of(c), i - tasks.first[c]);
-      const Range range = {first_bag(offsets, run.batch, cut.begin), first_bag(offsets, run.batch, cut.end)};
-      if (range.begin < range.end) kernel(column, range);
+      fn(column, i, cutter(run, column).cut(i - tasks.first[c]));
     });
   }
 
-  // The first bag that begins at or behind `work` lookups and bags.
-  static int64_t first_bag(const int32_t* offsets, int64_t batch, int64_t work) {
-    int64_t low = 0, high = batch;
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      if (offsets[middle] + middle < work)
-        low = middle + 1;
-      else
-        high = middle;
+  // One row of output for a part of a giant bag.
+  EmbeddingBagForward part_of(const Run& run, const TableColumn& column, int64_t slot) const {
+    char* parts = static_cast<char*>(run.scratch) + align_up(TableTasks::bytes(columns()));
+    float* out = reinterpret_cast<float*>(parts) + slot * part_floats();
+    return {out, 0, reinterpret_cast<int32_t*>(out + column.width), 0, {}};
+  }
+
+  void sum_part(const EmbeddingBagForward& whole, const BagPart& part, EmbeddingBagForward one) const {
+    if (part.bag < 0) return;
+    const int32_t offsets[2] = {static_cast<int32_t>(part.begin), static_cast<int32_t>(part.end)};
+    one.table = whole.table;
+    one.table.offsets = offsets;
+    if (one.table.pooling == Pooling::mean) one.table.pooling = Pooling::sum;
+    kernels_.forward(one, {0, 1});
+  }
+
+  // The parts of the giant bag that begins in chunk i, in order.
+  void join_parts(const Run& run, const TableColumn& column, const TableTasks& tasks, int64_t i, int64_t bag) const {
+    const BagCutter cutter = this->cutter(run, column);
+    const EmbeddingBagForward a = output(run, column);
+    const int64_t first = tasks.first[tasks.table_of(i)];
+    float* out = a.out + bag * a.out_stride;
+    int32_t* positions = a.positions + bag * a.positions_stride;
+    EmbeddingBagForward part = part_of(run, column, 2 * i + 1);
+    std::copy_n(part.out, column.width, out);
+    if (a.positions) std::copy_n(part.positions, column.width, positions);
+    for (++i; cutter.reaches(bag, i - first); ++i) {
+      part = part_of(run, column, 2 * i);
+      for (int64_t e = 0; e < column.width; ++e) {
+        if (!a.positions) {
+          out[e] += part.out[e];
+        } else if (part.out[e] > out[e]) {
+          out[e] = part.out[e];
+          positions[e] = part.positions[e];
+        }
+      }
     }
-    return low;
+    if (column.pooling != Pooling::mean) return;
+    for (int64_t e = 0; e < column.width; ++e) out[e] /= static_cast<float>(cutter.lookups(bag));
   }
 
   const EmbeddingBagKernels& kernels_;

@@ -82,47 +82,68 @@ void sum_bags(const EmbeddingBagForward& a, Range bags) {
     sum_block<Row, kScaled>(a, bags, k, a.table.width - k < kBlock ? a.table.width - k : kBlock);
 }
 
-// Columns [k, k + n) of a row, in `room` unless they are floats already.
-template <class Row>
-DLRM_INLINE const float* floats(const Row& row, int64_t k, int64_t n, float* room) {
-  for (int64_t e = 0; e < n; e += Vec::W) {
-    if (n - e < Vec::W)
-      store_n(room + e, row.some(k + e, static_cast<int>(n - e)), static_cast<int>(n - e));
-    else
-      store(room + e, row.full(k + e));
-  }
-  return room;
+DLRM_INLINE Vec bits_of(int32_t n) {
+  float bits;
+  __builtin_memcpy(&bits, &n, sizeof bits);
+  return set1(bits);
 }
-DLRM_INLINE const float* floats(const F32Row& row, int64_t k, int64_t, float*) { return row.p + k; }
 
-// Plain loops: the compiler makes blends of them.
-template <class Row>
-void max_bags(const EmbeddingBagForward& a, Range bags) {
-  constexpr int64_t kBlock = kBlockVecs * Vec::W;
+// As sum_columns; the positions are integers in vectors of floats, which only move them.
+template <class Row, int N, bool kShort>
+void max_columns(const EmbeddingBagForward& a, Range bags, int64_t k, int64_t columns) {
   const EmbeddingBagTable t = a.table;
-  const int64_t bytes = Row::row_bytes(t.width), distance = prefetch_distance(bytes);
-  float room[kBlock];
+  const int64_t before = Row::kElementBytes == 1 ? 0 : k * Row::kElementBytes;
+  const int64_t bytes = Row::kElementBytes == 1 ? Row::row_bytes(t.width) : columns * Row::kElementBytes;
+  const int64_t last = kShort ? 0 : columns - Vec::W, distance = prefetch_distance(bytes);
+  const int some = static_cast<int>(columns - (N - 1) * Vec::W);
+  const bool partial = kShort || (!Row::kAnyStart && some < Vec::W);
   for (int64_t b = bags.begin; b < bags.end; ++b) {
-    float* __restrict out = a.out + b * a.out_stride;
-    int32_t* __restrict positions = a.positions + b * a.positions_stride;
     const int32_t begin = t.offsets[b], end = t.offsets[b + 1];
-    for (int64_t e = 0; begin == end && e < t.width; ++e) {
-      out[e] = 0;
-      positions[e] = -1;
+    Vec best[N], at[N];
+    for (int n = 0; n < N; ++n) {
+      best[n] = zero();
+      at[n] = bits_of(-1);
     }
     for (int32_t i = begin; i < end; ++i) {
-      if (i + distance < t.lookups) prefetch_bytes(row_at<Row>(t, i + distance), bytes);
+      if (i + distance < t.lookups) prefetch_bytes(row_at<Row>(t, i + distance) + before, bytes);
       const Row row(row_at<Row>(t, i), t.width);
-      for (int64_t k = 0; k < t.width; k += kBlock) {
-        const int64_t n = t.width - k < kBlock ? t.width - k : kBlock;
-        const float* __restrict x = floats(row, k, n, room);
-        for (int64_t e = 0; e < n; ++e) {
-          const bool wins = i == begin || x[e] > out[k + e];
-          out[k + e] = wins ? x[e] : out[k + e];
-          positions[k + e] = wins ? i : positions[k + e];
-        }
+      const Vec here = bits_of(i);
+      for (int n = 0; n < N; ++n) {
+        const bool is_last = n == N - 1;
+        const Vec x = is_last && partial ? row.some(k + n * Vec::W, some) : row.full(k + (is_last ? last : n * Vec::W));
+        const Vec wins = x - best[n];  // > 0 if x is larger, infinities and all
+        at[n] = i == begin ? here : where_positive(wins, here, at[n]);
+        best[n] = i == begin ? x : where_positive(wins, x, best[n]);
       }
     }
+    float* out = a.out + b * a.out_stride + k;
+    float* positions = reinterpret_cast<float*>(a.positions + b * a.positions_stride + k);
+    for (int n = 0; n < N; ++n) {
+      const int64_t place = n < N - 1 || partial ? n * Vec::W : last;
+      if (n == N - 1 && partial) {
+        store_n(out + place, best[n], some);
+        store_n(positions + place, at[n], some);
+      } else {
+        store(out + place, best[n]);
+        store(positions + place, at[n]);
+      }
+    }
+  }
+}
+
+template <class Row>
+void max_bags(const EmbeddingBagForward& a, Range bags) {
+  constexpr int64_t kBlock = 4 * Vec::W;
+  for (int64_t k = 0; k < a.table.width; k += kBlock) {
+    const int64_t columns = a.table.width - k < kBlock ? a.table.width - k : kBlock;
+    if (columns < Vec::W)
+      max_columns<Row, 1, true>(a, bags, k, columns);
+    else if (columns <= Vec::W)
+      max_columns<Row, 1, false>(a, bags, k, columns);
+    else if (columns <= 2 * Vec::W)
+      max_columns<Row, 2, false>(a, bags, k, columns);
+    else
+      columns <= 3 * Vec::W ? max_columns<Row, 3, false>(a, bags, k, columns) : max_columns<Row, 4, false>(a, bags, k, columns);
   }
 }
 
