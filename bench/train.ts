@@ -42,6 +42,16 @@ export interface Timing {
   spread: number
 }
 
+/** A training step alone, beside busy loops and alone again. */
+export interface BusyTiming {
+  batch: number
+  loops: number
+  idle: [Timing, Timing]
+  busy: Timing
+  /** How many times slower. */
+  ratio: number
+}
+
 const { values: options } = parseArgs({
   options: {
     case: { type: 'string', default: CASES.join() },

@@ -13,6 +13,8 @@ export interface Line {
 
 export interface LineChart {
   title: string
+  /** Beside the title. */
+  note?: string
   /** What the axes are. */
   x: string
   y: string
@@ -36,7 +38,7 @@ export function lineChart(chart: LineChart): string {
   const x = chart.xScale([LEFT, right])
   const y = chart.yScale([HEIGHT - BOTTOM, TOP])
   const clip = `clip-${title.replace(/\W+/g, '-').toLowerCase()}`
-  const notes = [x.note && `${chart.x}: ${x.note}`, y.note && `${chart.y}: ${y.note}`].filter(Boolean)
+  const notes = [chart.note, x.note && `${chart.x}: ${x.note}`, y.note && `${chart.y}: ${y.note}`].filter(Boolean)
   const body = [
     `<clipPath id="${clip}"><rect x="${LEFT}" y="${TOP}" width="${right - LEFT + 4}" height="${HEIGHT - TOP - BOTTOM}"/></clipPath>`,
     xAxis(x, chart.x, right),

@@ -106,3 +106,13 @@ export function auc(range: Range, places: Range): Scale {
     'logarithmic in 1 - AUC',
   )
 }
+
+/** The same scale with other words at its ticks, or other ticks. */
+export function withTicks(
+  base: Scale,
+  text: (value: number) => string,
+  values = base.ticks.map(tick => tick.value),
+): Scale {
+  const ticks = values.map(value => ({ value, text: text(value) }))
+  return Object.assign((value: number) => base(value), { ticks, ...(base.note ? { note: base.note } : {}) })
+}

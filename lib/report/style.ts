@@ -1,10 +1,14 @@
-/** The page's style sheet. Colours of Okabe and Ito, told apart by every kind of eye, a little lighter on a dark page. */
-export const STYLE = `
+/** Colours, of Okabe and Ito: told apart by every kind of eye; a little lighter on a dark page. */
+const COLOURS = `
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5d6670; --paper: #fff; --panel: #f6f7f9; --grid: #e3e6ea; --best: #e8f3ec;
   --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #b5508f; --c4: #c98500; --c5: #2f9fd8; --c6: #555b63 }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e9ed; --soft: #9aa4af; --paper: #14171b; --panel: #1c2026; --grid: #2e343c; --best: #1d3328;
     --c0: #4ea3e0; --c1: #f0803c; --c2: #2fc299; --c3: #dd8fc0; --c4: #e9ae3a; --c5: #7cc8f2; --c6: #b4bbc4 } }
+`
+
+/** Of a page around the figures. */
+const PAGE = `
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 28px 24px 48px; max-width: 1360px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
@@ -30,7 +34,15 @@ td .bar i { display: block; height: 100%; background: var(--soft); opacity: .75 
 figure { margin: 0; padding: 14px 14px 8px; background: var(--panel); border-radius: 10px }
 figure.wide { padding-bottom: 4px }
 figcaption { font-size: 14px; margin: 0 0 6px 2px } figcaption span { color: var(--soft); font-size: 12.5px; margin-left: 6px }
-svg { display: block; width: 100%; height: auto; font-size: 12px; overflow: visible }
+svg { display: block; width: 100%; height: auto; overflow: visible }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 18px; margin: 8px 0 } dt { color: var(--soft) } dd { margin: 0 }
+summary { cursor: pointer; color: var(--soft) }
+@media print { .charts { grid-template-columns: 1fr 1fr } }
+`
+
+/** Of what is in the figures. */
+const FIGURES = `
+svg { font-size: 12px }
 svg text { fill: var(--soft) } svg .mid { text-anchor: middle } svg .end { text-anchor: end }
 svg .name { font-size: 12.5px } svg .value { fill: var(--ink); font-variant-numeric: tabular-nums }
 svg .label { font-size: 12.5px; font-weight: 600; fill: var(--ink) }
@@ -47,7 +59,10 @@ svg text.label.c0, svg text.label.c1, svg text.label.c2, svg text.label.c3, svg 
 svg text.label.c6 { fill: currentColor }
 svg:has(.series:hover) .series:not(:hover), svg:has(.series:hover) .faint { opacity: .15 }
 .series:hover .line { stroke-width: 3.5 }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 18px; margin: 8px 0 } dt { color: var(--soft) } dd { margin: 0 }
-summary { cursor: pointer; color: var(--soft) }
-@media print { .charts { grid-template-columns: 1fr 1fr } }
 `
+
+/** The style sheet of a page. */
+export const STYLE = `${COLOURS}${PAGE}${FIGURES}`
+
+/** The style sheet of a figure that stands alone, as an SVG file. */
+export const FIGURE_STYLE = `${COLOURS}svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }${FIGURES}`
