@@ -23,6 +23,7 @@ export {
   type ColumnOptions,
   GraphBuilder,
   type GraphInputs,
+  type GraphNumbers,
   type Pooling,
   type Precision,
   type Value,
@@ -47,7 +48,7 @@ export type { Option, Options, Values } from './models/options.js'
 export * as option from './models/options.js'
 export type { PrunedParts } from './models/prune.js'
 export type { Loadable } from './models/storage.js'
-export type { Attr, Attrs, DerivedColumn, GraphSpec, Isa } from './native.js'
+export type { Attr, Attrs, DerivedColumn, GraphSpec, Isa, TableDtype } from './native.js'
 export { threads } from './native.js'
 export { Adagrad, type AdagradOptions } from './optim/adagrad.js'
 export { Adam, type AdamOptions } from './optim/adam.js'

@@ -40,6 +40,10 @@ export {
   embeddingBag,
   embeddingBagBackward,
   type Pooling,
+  type TableRowsArguments,
+  type TableWeights,
+  tableFloats,
+  tableRows,
 } from './kernels/embedding_bag.js'
 export { type InteractionDotArguments, interactionDot, interactionDotBackward } from './kernels/interaction_dot.js'
 export { type LinearBagArguments, linearBag, linearBagBackward } from './kernels/linear_bag.js'

@@ -12,6 +12,12 @@ export type Attrs = { [name: string]: Attr }
 /** Instruction sets that kernels are written for. */
 export type Isa = 'scalar' | 'avx2' | 'avx512'
 
+/**
+ * How embedding tables lie in memory: float32; bf16 or float16, 2 bytes a number, trained with stochastic rounding; or int8 or
+ * int4, rows quantised to a byte or half of one with a scale and a least value each, for predictions only.
+ */
+export type TableDtype = 'f32' | 'bf16' | 'f16' | 'int8' | 'int4'
+
 /** A column of indices made from others, once per batch; `native/exec/derive.h` has the rules. */
 export interface DerivedColumn {
   kind: 'cross' | 'bucket' | 'quotient' | 'remainder'
@@ -49,6 +55,9 @@ export interface GraphSpec {
 
 export interface TensorInfo {
   name: string
+  dtype: TableDtype
+  /** In memory. */
+  bytes: number
   shape: number[]
   /** An embedding table, updated by row. */
   sparse: boolean
@@ -77,8 +86,14 @@ export type FlatBatch = [
 
 export interface NativeProgram {
   tensors(): TensorInfo[]
+  /** Numbers as floats; what is written is rounded to the nearest, of quantised tables in whole rows. */
   read(index: number, start: number, to: Float32Array): void
   write(index: number, start: number, from: Float32Array): void
+  /** Bytes as they lie in memory: `native/base/table_rows.h`. */
+  readBytes(index: number, start: number, to: Uint8Array): void
+  writeBytes(index: number, start: number, from: Uint8Array): void
+  /** Makes the tables int8 or int4: no training after that. */
+  quantise(dtype: 'int8' | 'int4'): Promise<void>
   /** Of each set the share of least magnitude becomes zero; tensors by their place in `tensors()`. */
   prune(sets: { tensors: number[]; fraction: number }[]): Promise<void>
   /** Zeros of each parameter. */
@@ -101,7 +116,7 @@ export interface OpCall {
   /** Matrices `[rows or B, cols]`, or the flattened bags of T tables. */
   inputs: ({ data: Float32Array | Int32Array; cols: number; rows?: number } | { bags: unknown[] })[]
   /** Used in place; update ops change them. */
-  params?: Float32Array[]
+  params?: (Float32Array | Uint16Array | Uint8Array)[]
   /** Draws the parameters instead, into memory of the op's own. */
   seed?: number
   dout?: Float32Array[]
@@ -161,6 +176,21 @@ export interface NativeAddon {
   threads(count?: number): number
   ops(): string[]
   runOp(call: OpCall): OpResult
+  /** Rows of floats to rows of a table of this type, and back; sizes are the caller's to check. */
+  tableRows(
+    dtype: TableDtype,
+    width: number,
+    rows: number,
+    from: Float32Array,
+    to: Float32Array | Uint16Array | Uint8Array,
+  ): void
+  tableFloats(
+    dtype: TableDtype,
+    width: number,
+    rows: number,
+    from: Float32Array | Uint16Array | Uint8Array,
+    to: Float32Array,
+  ): void
   /** The machine's peak, in flops or bytes per second: native/base/probe.h. */
   probe(kind: 'fma' | 'read' | 'gather' | 'update', options: ProbeOptions): number
   Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram

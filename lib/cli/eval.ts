@@ -1,7 +1,7 @@
 import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
 import type { Precision } from '../graph/builder.js'
-import { native } from '../native.js'
+import { native, type TableDtype } from '../native.js'
 import { evaluate } from '../train/evaluate.js'
 import type { Io } from './io.js'
 import { openModel } from './models.js'
@@ -19,6 +19,7 @@ interface EvalFlags {
   onBadLine?: 'skip' | 'error'
   delimiter?: string
   precision?: Precision
+  tableDtype?: TableDtype
   threads?: number
   json?: boolean
 }
@@ -29,7 +30,7 @@ export async function evalCommand(flags: EvalFlags, io: Io): Promise<number> {
   if (loadModel === undefined) throw new UsageError('--load-model: is needed')
   if (rawDataFile === undefined) throw new UsageError('--raw-data-file: is needed')
   if (threads !== undefined) native.threads(threads)
-  const model = await openModel(loadModel, flags.model, flags.precision)
+  const model = await openModel(loadModel, flags.model, flags)
   const data = await openWith(schemaOf(model, loadModel), rawDataFile, flags)
   try {
     const limit = flags.numBatches || undefined

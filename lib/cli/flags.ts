@@ -61,6 +61,18 @@ const precision: Flag = flag(
   'of the factors in MLPs and dot interactions; sums and parameters are fp32 (default fp32; of a loaded model its own)',
 )
 
+const TABLE_DTYPE = 'how embedding tables lie in memory'
+const trainedTables: Flag = flag(
+  '--table-dtype <t>',
+  oneOf('f32', 'bf16', 'f16'),
+  `${TABLE_DTYPE}; bf16 and f16 are rounded stochastically (default f32; of a loaded model its own)`,
+)
+const servedTables: Flag = flag(
+  '--table-dtype <t>',
+  oneOf('f32', 'bf16', 'f16', 'int8', 'int4'),
+  `${TABLE_DTYPE}; int8 and int4 are quantised by row (default the model's own)`,
+)
+
 const dlrm: Flag[] = [
   flag('--arch-sparse-feature-size <E>', integer(1), 'width of every embedding (default 2; clicks 16)'),
   flag(
@@ -215,6 +227,7 @@ const csv: Flag[] = [
 
 const training: Flag[] = [
   precision,
+  trainedTables,
   flag('--nepochs <n>', integer(1), 'passes over the training data (default 1)'),
   flag(
     '--optimizer <rule>',
@@ -378,6 +391,7 @@ export const evalFlags: Groups = {
     ...byName(files, '--on-bad-line'),
     ...byName(csv, '--delimiter'),
     precision,
+    servedTables,
     ...machine,
     yes('--json', 'one JSON object instead of text (default off)'),
   ],
@@ -399,8 +413,18 @@ export const predictFlags: Groups = {
       'skip: print nan for a malformed line; or stop (default error)',
     ),
     precision,
+    servedTables,
     ...machine,
     yes('--json', 'print {"probability": ...} lines (default off)'),
+  ],
+}
+
+export const quantizeFlags: Groups = {
+  'Options:': [
+    flag('--load-model <file>', text, 'the model (default none: is needed)'),
+    flag('--model <file>', text, 'a JavaScript file with its class, if it is a model of your own (default none)'),
+    flag('--save-model <file>', text, 'write the quantised model here (default none: is needed)'),
+    flag('--tables <t>', oneOf('int8', 'int4'), 'a byte or half of one for each number of a table (default int8)'),
   ],
 }
 

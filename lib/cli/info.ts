@@ -1,6 +1,7 @@
 import { Schema } from '../data/schema.js'
 import { openSafetensors, type SafetensorsFile } from '../format/safetensors.js'
-import { configFromShapes, readHeader } from '../models/storage.js'
+import { configFromShapes, type ModelHeader, readHeader } from '../models/storage.js'
+import type { TableDtype } from '../native.js'
 import type { Io } from './io.js'
 import { count } from './output.js'
 
@@ -12,6 +13,8 @@ interface Contents {
   schema: Schema | null
   tensors: { name: string; dtype: string; shape: number[] }[]
   parameters: number
+  /** Of all tensors. */
+  bytes: number
 }
 
 /** `dlrm info`: what is in a model file, from its header alone. */
@@ -36,8 +39,19 @@ function describe(path: string, file: SafetensorsFile): Contents {
     config: (header?.config as Contents['config']) ?? inferred(file),
     schema: header?.schema === undefined ? null : Schema.fromJSON(header.schema),
     tensors,
-    parameters: tensors.reduce((sum, { shape }) => sum + size(shape), 0),
+    parameters: tensors.reduce(
+      (sum, { dtype, shape }) => sum + (dtype === 'U8' ? numbers(shape, header) : size(shape)),
+      0,
+    ),
+    bytes: [...file.tensors.values()].reduce((sum, { begin, end }) => sum + end - begin, 0),
   }
+}
+
+/** Of a quantised table: rows of bytes, then scale and bias of 4 bytes each; or of half bytes, then both of 2 bytes. */
+function numbers(shape: readonly number[], header: ModelHeader | undefined): number {
+  const [rows = 0, bytes = 0] = shape
+  const { tableDtype } = (header?.config ?? {}) as { tableDtype?: TableDtype }
+  return tableDtype === 'int4' ? rows * 2 * (bytes - 4) : tableDtype === 'int8' ? rows * (bytes - 8) : rows * bytes
 }
 
 /** The config of a bare state_dict; null when these are not the tensors of a DLRM. */
@@ -51,9 +65,11 @@ function inferred(file: SafetensorsFile): Contents['config'] {
 
 const MOST_VALUES = 8
 
-function text({ file, kind, config, schema, tensors, parameters }: Contents): string {
+function text({ file, kind, config, schema, tensors, parameters, bytes }: Contents): string {
   const title = kind === 'bare' ? (config ? 'bare tensors of a dlrm' : 'tensors, but not of a dlrm') : kind
-  const lines = [`${file}: ${title}, ${count(parameters)} parameters in ${tensors.length} tensors`]
+  const lines = [
+    `${file}: ${title}, ${count(parameters)} parameters in ${tensors.length} tensors of ${count(bytes)} bytes`,
+  ]
   if (config) {
     lines.push('', 'config')
     for (const [name, value] of Object.entries(config))

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InvalidArgumentError } from 'commander'
-import type { Precision } from '../graph/builder.js'
-import type { ModelClass, ModelOptions } from '../models/define.js'
+import type { LoadOptions, ModelClass, ModelOptions } from '../models/define.js'
 import { modelKinds } from '../models/kinds.js'
 import type { Model } from '../models/model.js'
 import type { Option, Options } from '../models/options.js'
 import type { Loadable } from '../models/storage.js'
 import type { Flag } from './flags.js'
+import { defined } from './open_data.js'
 import { UsageError } from './usage.js'
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
@@ -104,12 +104,13 @@ export async function kindOf(path: string): Promise<string> {
 }
 
 /** The model in a file, for prediction. `own`: where its class is, if it is not of this package. Errors: UsageError. */
-export async function openModel(path: string, own?: string, precision?: Precision): Promise<Model> {
+export async function openModel(path: string, own?: string, options: LoadOptions = {}): Promise<Model> {
+  const { precision, tableDtype } = options
   const kind = own ?? (await kindOf(path))
   if (!own && !modelKinds.has(kind)) {
     throw new UsageError(`${path}: it holds a model of kind "${kind}", not of this package: say --model=<its file>`)
   }
-  return ((await findModel(kind)) as ModelClass).load(path, precision ? { precision } : {})
+  return ((await findModel(kind)) as ModelClass).load(path, defined({ precision, tableDtype }))
 }
 
 /** Options of models among the flags, by flag name. */

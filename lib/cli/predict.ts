@@ -1,5 +1,5 @@
 import type { Precision } from '../graph/builder.js'
-import { native } from '../native.js'
+import { native, type TableDtype } from '../native.js'
 import { schemaOf } from './eval.js'
 import { type Io, write } from './io.js'
 import { openModel } from './models.js'
@@ -10,6 +10,7 @@ interface PredictFlags extends RowOptions {
   loadModel?: string
   model?: string
   precision?: Precision
+  tableDtype?: TableDtype
   threads?: number
   json?: boolean
 }
@@ -19,7 +20,7 @@ export async function predict(file: string, flags: PredictFlags, io: Io): Promis
   const { loadModel, threads } = flags
   if (loadModel === undefined) throw new UsageError('--load-model: is needed')
   if (threads !== undefined) native.threads(threads)
-  const model = await openModel(loadModel, flags.model, flags.precision)
+  const model = await openModel(loadModel, flags.model, flags)
   const line = (p: number | undefined): string => {
     const probability = p === undefined ? null : Number(p.toPrecision(9)) // all the digits that a float32 has
     return `${flags.json ? JSON.stringify({ probability }) : (probability ?? 'nan')}\n`

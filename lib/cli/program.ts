@@ -9,6 +9,7 @@ import {
   infoFlags,
   missingFlags,
   predictFlags,
+  quantizeFlags,
   trainFlags,
 } from './flags.js'
 import type { Io } from './io.js'
@@ -89,6 +90,9 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
   command('predict', 'Print one probability for each raw row of a file, or of standard input (-).', predictFlags)
     .argument('[file]', 'raw rows', '-')
     .action(async (file, flags) => exit(await (await import('./predict.js')).predict(file, flags, io)))
+  command('quantize', 'Make the tables of a saved model int8 or int4, for predictions.', quantizeFlags).action(
+    async flags => exit(await (await import('./quantize.js')).quantize(flags, io)),
+  )
   command('info', 'Say what is in a model file (also a bare state_dict from PyTorch).', infoFlags)
     .argument('<model>', 'a safetensors file')
     .action(async (file, flags) => exit(await (await import('./info.js')).info(file, flags, io)))

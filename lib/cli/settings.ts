@@ -68,6 +68,7 @@ export interface TrainFlags {
   share?: { [column: string]: string }
   buckets?: { [column: string]: number }
   precision?: Precision
+  tableDtype?: 'f32' | 'bf16' | 'f16'
   nepochs?: number
   optimizer?: 'sgd' | 'adagrad' | 'rwsadagrad' | 'adam' | 'ftrl'
   learningRate?: number
@@ -307,6 +308,7 @@ export function modelConfig(
     lossWeights: settings.lossWeights ?? [1, 1],
     lossThreshold: settings.lossThreshold ?? 0,
     ...(settings.precision ? { precision: settings.precision } : {}),
+    ...(settings.tableDtype ? { tableDtype: settings.tableDtype } : {}),
   }
 }
 

@@ -30,7 +30,7 @@ export async function newModel(settings: TrainSettings, data: RunData): Promise<
     return makeModel(ModelClass, settings, {
       ...inputs,
       seed: settings.seed,
-      ...defined({ precision: settings.precision }),
+      ...defined({ precision: settings.precision, tableDtype: settings.tableDtype }),
     })
   const config = { ...modelConfig(settings, inputs), ...chosenOptions(DLRM, settings) }
   if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })

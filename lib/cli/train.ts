@@ -40,17 +40,17 @@ async function loadFor(settings: TrainSettings, path: string): Promise<Model> {
   const ModelClass = await findModel(settings.model ?? (await kindOf(path)))
   const options = Object.keys(givenOptions(settings))[0]
   if (options) throw new UsageError(`--${options}: the model of --load-model has its own`)
-  const { poolingOf, share, buckets, precision } = settings
+  const { poolingOf, share, buckets, precision, tableDtype } = settings
   const [own] = Object.keys(defined({ 'pooling-of': poolingOf, share, buckets }))
   if (own) throw new UsageError(`--${own}: the model of --load-model has its own`)
-  if (ModelClass !== DLRM) return (ModelClass as ModelClass).load(path, defined({ precision }))
+  if (ModelClass !== DLRM) return (ModelClass as ModelClass).load(path, defined({ precision, tableDtype }))
   const given = shapeFlags.find(name => settings[name] !== undefined)
   if (given) {
     const name = given.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
     throw new UsageError(`--${name}: the model of --load-model has its own`)
   }
   const { lossFunction: loss, lossWeights, lossThreshold } = settings
-  return DLRM.load(path, defined({ loss, lossWeights, lossThreshold, precision }))
+  return DLRM.load(path, defined({ loss, lossWeights, lossThreshold, precision, tableDtype }))
 }
 
 /** One run over opened data. */

@@ -6,15 +6,20 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { DlrmError, ioError } from '../errors.js'
 import { type Append, atomicWrite } from './atomic.js'
-import { DTYPE_BYTES, MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './safetensors_header.js'
+import { DTYPE_BYTES, type Dtype, MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './safetensors_header.js'
 
 export type { Dtype, TensorInfo } from './safetensors_header.js'
 
-/** A tensor to write: `chunks` yields its elements in order, in pieces of any size (a yielded buffer may be reused for the next). */
+/**
+ * A tensor to write: `chunks` yields its elements in order, as float32 or as the bytes of its dtype, in pieces of any size (a
+ * yielded buffer may be reused for the next).
+ */
 export interface TensorEntry {
   name: string
   shape: readonly number[]
-  chunks(): Iterable<Float32Array> | AsyncIterable<Float32Array>
+  /** Default F32. */
+  dtype?: Dtype
+  chunks(): Iterable<Float32Array | Uint8Array> | AsyncIterable<Float32Array | Uint8Array>
 }
 
 /** Largest single read; between reads the event loop runs. */
@@ -85,6 +90,18 @@ export class SafetensorsFile {
     for (let at = 0; at < elements; at += buffer.length) {
       const part = buffer.subarray(0, Math.min(buffer.length, elements - at))
       await this.readInto(name, part, at)
+      yield part
+    }
+  }
+
+  /** The bytes of a tensor of any dtype in order, at most `most` at a time; a chunk is valid until the next one is asked for. */
+  async *bytes(name: string, most = 4 * STAGE_ELEMENTS): AsyncGenerator<Uint8Array, void, undefined> {
+    const info = this.tensors.get(name)
+    if (!info) throw new DlrmError('ERR_ARGUMENT', `[safetensors] ${this.path}: no tensor "${name}"`)
+    const buffer = new Uint8Array(Math.min(most, info.end - info.begin))
+    for (let at = info.begin; at < info.end; at += buffer.length) {
+      const part = buffer.subarray(0, Math.min(buffer.length, info.end - at))
+      await this.#bytes(part, this.#dataStart + at)
       yield part
     }
   }
@@ -170,7 +187,7 @@ async function readFully(file: FileHandle, into: Uint8Array, position: number, p
 }
 
 /**
- * Writes float32 tensors, streaming (peak memory is one chunk) and atomically (see `atomicWrite`).
+ * Writes tensors, streaming (peak memory is one chunk) and atomically (see `atomicWrite`).
  * Errors: `ERR_ARGUMENT` for a bad name, shape or metadata, `ERR_SHAPE` when the chunks do not add up to the shape, `ERR_IO`;
  * after any of them the old file is as it was.
  */
@@ -187,10 +204,11 @@ export async function writeSafetensors(
 }
 
 async function appendTensor(entry: TensorEntry, append: Append): Promise<void> {
+  const width = DTYPE_BYTES[entry.dtype ?? 'F32']
   const expected = count(entry.shape)
   let received = 0
   for await (const chunk of entry.chunks()) {
-    received += chunk.length
+    received += chunk.byteLength / width
     if (received > expected) break
     await append(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
   }
@@ -209,14 +227,14 @@ function buildHeader(entries: readonly TensorEntry[], metadata: Readonly<Record<
   const names = new Set(['__metadata__'])
   const parts = Object.keys(metadata).length > 0 ? [`"__metadata__":${JSON.stringify(metadata)}`] : []
   let at = 0
-  for (const { name, shape } of entries) {
+  for (const { name, shape, dtype = 'F32' } of entries) {
     if (names.has(name)) throw bad(`tensor name "${name}" is taken`)
     names.add(name)
-    const end = at + 4 * count(shape)
+    const end = at + DTYPE_BYTES[dtype] * count(shape)
     if (!shape.every(n => Number.isSafeInteger(n) && n >= 0) || !Number.isSafeInteger(end)) {
       throw bad(`tensor "${name}": impossible shape [${shape}]`)
     }
-    parts.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype: 'F32', shape, data_offsets: [at, end] })}`)
+    parts.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [at, end] })}`)
     at = end
   }
   const json = Buffer.from(`{${parts.join(',')}}`)

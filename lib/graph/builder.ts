@@ -1,6 +1,6 @@
 import { oneOf, wholeNumber } from '../data/options.js'
 import { DlrmError } from '../errors.js'
-import type { Attrs, DerivedColumn, GraphSpec } from '../native.js'
+import type { Attrs, DerivedColumn, GraphSpec, TableDtype } from '../native.js'
 
 /** An edge of the graph. */
 export interface Value {
@@ -25,6 +25,17 @@ export interface Column {
  * (8 significant bits) as they enter a product; sums, parameters, optimizer and what flows between ops stay float32.
  */
 export type Precision = 'fp32' | 'bf16'
+
+/** How a graph computes and holds its numbers. */
+export interface GraphNumbers {
+  /** Of the ops that have the choice, MLPs and dot interactions; default fp32. */
+  precision?: Precision
+  /**
+   * How the embedding tables (those of `embeddingBag`) lie in memory; default f32. With int8 and int4 the model is for predictions.
+   * First-order weights and all else are float32.
+   */
+  tableDtype?: TableDtype
+}
 
 /** How the rows of a bag become one. */
 export type Pooling = 'sum' | 'mean' | 'max'
@@ -73,9 +84,12 @@ export class GraphBuilder {
   /** Of the ops that have the choice: mlp and interactionDot. */
   readonly precision: Precision
 
-  constructor(inputs: GraphInputs, { precision = 'fp32' }: { precision?: Precision } = {}) {
-    oneOf('precision', precision, ['fp32', 'bf16'])
-    this.precision = precision
+  /** How the tables of `embeddingBag` lie in memory. */
+  readonly tableDtype: TableDtype
+
+  constructor(inputs: GraphInputs, { precision = 'fp32', tableDtype = 'f32' }: GraphNumbers = {}) {
+    this.precision = oneOf('precision', precision, ['fp32', 'bf16'])
+    this.tableDtype = oneOf('tableDtype', tableDtype, ['f32', 'bf16', 'f16', 'int8', 'int4'])
     const { dense, tables, tableNames = tables.map((_, t) => `C${t + 1}`), columns = {}, buckets = [] } = inputs
     this.#spec = { dense, rows: [...tables], tableNames: [...tableNames], nodes: [], loss: '', prediction: '' }
     this.#columns = tables.map((rows, index) => ({ index, name: this.#spec.tableNames[index]!, rows }))
@@ -231,7 +245,19 @@ export class GraphBuilder {
 
   /** Ends the graph: what `step` minimises (`[1,1]`) and what `predict` returns (`[B,1]`). */
   build(outputs: { loss: Value; prediction: Value }): GraphSpec {
+    this.#checkTables()
     const derived = this.#derived.length > 0 ? { derived: this.#derived } : {}
     return { ...this.#spec, ...derived, loss: outputs.loss.name, prediction: outputs.prediction.name }
+  }
+
+  #checkTables(): void {
+    if (this.tableDtype === 'f32') return
+    const has = (op: string) => this.#spec.nodes.some(node => node.op === op)
+    const why = has('qr_embedding_bag')
+      ? 'quotient-remainder tables are f32 only'
+      : has('embedding_bag')
+        ? undefined
+        : 'the model has no embedding tables'
+    if (why) throw new DlrmError('ERR_ARGUMENT', `[graph] tableDtype: ${this.tableDtype}: ${why}`)
   }
 }

@@ -30,7 +30,7 @@ export interface EmbeddingBagOptions extends TableOptions {
  * Bags of columns, each pooled to one row of its table, side by side.
  *
  * - out `[B, sum of E over the columns]`; an empty bag gives zeros
- * - parameters `<name>.<t>.weight [R_t, E_t]` of table t, with `rowWeights` also `<rowWeights>.<t> [R_t]`
+ * - parameters `<name>.<t>.weight [R_t, E_t]` of table t, of the graph's `tableDtype`, with `rowWeights` also `<rowWeights>.<t> [R_t]`
  */
 export function embeddingBag(g: GraphBuilder, name: string, options: EmbeddingBagOptions): Value {
   const { columns = g.columns, width, rowWeights = '', init } = options
@@ -40,6 +40,7 @@ export function embeddingBag(g: GraphBuilder, name: string, options: EmbeddingBa
     ...(typeof width === 'number' ? { width } : { widths: [...width] }),
     ...modeAttrs(mode),
     row_weights: rowWeights,
+    ...(g.tableDtype === 'f32' ? {} : { dtype: g.tableDtype }),
     ...initAttrs(init),
   })
 }

@@ -1,5 +1,5 @@
 import type { Bags } from '../data/batch.js'
-import type { Attrs, OpCall } from '../native.js'
+import { type Attrs, native, type OpCall, type TableDtype } from '../native.js'
 import { Arguments, call, type KernelOptions, type KernelTiming } from './call.js'
 
 /** How a bag becomes one row. */
@@ -10,8 +10,8 @@ export type Pooling = 'sum' | 'mean' | 'max'
  * the same `weight` array share a table.
  */
 export interface EmbeddingBagTable extends Bags {
-  /** `[R, E]`, row-major. */
-  weight: Float32Array
+  /** `[R, E]`, row-major; of another `dtype` than f32 the rows that `tableRows` makes. */
+  weight: TableWeights
   /** `[B+1]`, never decreasing, from 0 to L. */
   offsets: Int32Array | BigInt64Array
   /** One factor per row, `[R]`, in all tables or in none; mode sum without per-sample `weights` only. */
@@ -22,6 +22,9 @@ export interface EmbeddingBagTable extends Bags {
   mode?: Pooling
 }
 
+/** Rows of a table: Float32Array of f32, Uint16Array of bf16 and f16, Uint8Array of int8 and int4. */
+export type TableWeights = Float32Array | Uint16Array | Uint8Array
+
 /** What {@link embeddingBag} takes. */
 export interface EmbeddingBagArguments {
   /** One or more, all of the same B. */
@@ -30,6 +33,8 @@ export interface EmbeddingBagArguments {
   width?: number
   /** How a bag becomes one row; default sum. Per-sample `weights` go with sum only. */
   mode?: Pooling
+  /** How all tables lie in memory; default f32. */
+  dtype?: TableDtype
 }
 
 /**
@@ -69,6 +74,8 @@ export function embeddingBagBackward(
 ): { dlookup: Float32Array[] } & KernelTiming {
   const check = new Arguments('embedding_bag')
   const { cols, ...forward } = bagCall(check, args)
+  if (args.dtype === 'int8' || args.dtype === 'int4')
+    check.fail('ERR_ARGUMENT', `dtype: tables of ${args.dtype} are for predictions: there is no backward pass`)
   const dout = check.floats('dout', args.dout, 'B x sum of E', forward.batch, cols)
   const { result, timing } = call({ ...forward, dout: [dout], backward: true }, options)
   const dlookup =
@@ -78,23 +85,24 @@ export function embeddingBagBackward(
 }
 
 function bagCall(check: Arguments, args: EmbeddingBagArguments): OpCall & { cols: number } {
-  const { attrs, batch, bags, weights, rowWeights, cols } = readTables(check, args)
+  const { attrs, dtype, batch, bags, weights, rowWeights, cols } = readTables(check, args)
   const row_weights = rowWeights.length > 0 ? 'row_weights' : ''
   const params = [...weights, ...rowWeights]
-  return { op: 'embedding_bag', attrs: { ...attrs, row_weights }, batch, inputs: [{ bags }], params, cols }
+  return { op: 'embedding_bag', attrs: { ...attrs, dtype, row_weights }, batch, inputs: [{ bags }], params, cols }
 }
 
 /** What an op takes of columns and tables. `@internal` */
 export interface CheckedTables {
   /** Its options. */
   attrs: Attrs
+  dtype: TableDtype
   batch: number
   /** Flattened. */
   bags: unknown[]
   /** First column of each table. */
   owners: number[]
   /** Of each table. */
-  weights: Float32Array[]
+  weights: TableWeights[]
   /** Of each table, or none. */
   rowWeights: Float32Array[]
   rows: number[]
@@ -110,7 +118,8 @@ export function readTables(check: Arguments, args: EmbeddingBagArguments): Check
   const widthOf = columns.map(({ width = args.width }, c) =>
     check.size(columns[c]!.width === undefined ? 'width' : `tables[${c}].width`, width),
   )
-  const rowsOf = columns.map(({ weight }, c) => check.quotient(`tables[${c}].weight`, weight, 'E', widthOf[c]!))
+  const dtype = args.dtype ?? 'f32'
+  const rowsOf = columns.map(({ weight }, c) => rowsIn(check, `tables[${c}].weight`, weight, dtype, widthOf[c]!))
   const owners: number[] = []
   const tables = columns.map(({ weight }, c) => {
     const found = owners.findIndex(owner => columns[owner]!.weight === weight)
@@ -126,6 +135,7 @@ export function readTables(check: Arguments, args: EmbeddingBagArguments): Check
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
   return {
     attrs: { rows, widths, tables, modes },
+    dtype,
     batch,
     bags,
     owners,
@@ -136,6 +146,60 @@ export function readTables(check: Arguments, args: EmbeddingBagArguments): Check
     cols: sum(widthOf),
     positionsCols: sum(widthOf.filter((_, c) => modes[c] === 'max')),
   }
+}
+
+const ARRAYS = { f32: Float32Array, bf16: Uint16Array, f16: Uint16Array, int8: Uint8Array, int4: Uint8Array }
+
+/** Elements of a row. */
+const rowLength = (dtype: TableDtype, width: number): number =>
+  dtype === 'int8' ? width + 8 : dtype === 'int4' ? Math.ceil(width / 2) + 4 : width
+
+/** R of a table of this type. */
+function rowsIn(check: Arguments, name: string, weight: unknown, dtype: TableDtype, width: number): number {
+  if (dtype === 'f32') return check.quotient(name, weight, 'E', width)
+  const Kind = Object.hasOwn(ARRAYS, dtype)
+    ? ARRAYS[dtype]
+    : check.fail('ERR_ARGUMENT', `dtype: expected ${Object.keys(ARRAYS).join(' or ')}, received ${String(dtype)}`)
+  if (!(weight instanceof Kind)) check.fail('ERR_ARGUMENT', `${name}: expected a ${Kind.name} of ${dtype}`)
+  const row = rowLength(dtype, width)
+  if (weight.length === 0 || weight.length % row !== 0)
+    check.fail(
+      'ERR_SHAPE',
+      `${name}: expected a multiple of ${row} elements, a row of ${dtype}, received ${weight.length}`,
+    )
+  return weight.length / row
+}
+
+/** What {@link tableRows} and {@link tableFloats} take. */
+export interface TableRowsArguments<W> {
+  /** `[R, E]`, row-major. */
+  weight: W
+  /** E */
+  width: number
+  dtype: TableDtype
+}
+
+/**
+ * Rows of floats as tables of another type have them: bf16 and f16 to the nearest; int8 and int4 quantised by row, byte for byte as
+ * `torch.ops.quantized.embedding_bag_byte_prepack` and `..._4bit_prepack`: E bytes (or half as many, the even columns in the lower
+ * halves), then the row's scale and its least number, both float32 (float16). Errors: `ERR_ARGUMENT`, `ERR_SHAPE`.
+ */
+export function tableRows({ weight, width, dtype }: TableRowsArguments<Float32Array>): TableWeights {
+  const check = new Arguments('embedding_bag')
+  const rows = check.quotient('weight', weight, 'E', check.size('width', width))
+  if (!Object.hasOwn(ARRAYS, dtype)) rowsIn(check, 'weight', weight, dtype, width)
+  const to = new ARRAYS[dtype](rows * rowLength(dtype, width))
+  native.tableRows(dtype, width, rows, weight, to)
+  return to
+}
+
+/** The numbers of such rows, `[R, E]`. Errors: as {@link tableRows}. */
+export function tableFloats({ weight, width, dtype }: TableRowsArguments<TableWeights>): Float32Array {
+  const check = new Arguments('embedding_bag')
+  const rows = rowsIn(check, 'weight', weight, dtype, check.size('width', width))
+  const to = new Float32Array(rows * width)
+  native.tableFloats(dtype, width, rows, weight, to)
+  return to
 }
 
 /** B and the flattened bags. `@internal` */

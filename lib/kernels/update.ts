@@ -32,6 +32,8 @@ export interface EmbeddingUpdateArguments extends EmbeddingBagArguments, UpdateR
    * other, and the tables the factors `[R]`.
    */
   perLookup?: boolean
+  /** With tables of bf16 and f16: of the random numbers that they are rounded by, with the step; default 0. */
+  key?: number
   /** All columns have the same gradient, `dout [B, E]`: that of `linearBag`, with `width` 1. */
   sharedGradient?: boolean
 }
@@ -51,6 +53,7 @@ export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: Kernel
   const attrs: Attrs = {
     ...rule(check, args.optimizer),
     ...read.attrs,
+    dtype: read.dtype,
     names,
     per_lookup: perLookup,
     shared_gradient: sharedGradient,
@@ -71,7 +74,8 @@ export function embeddingUpdate(args: EmbeddingUpdateArguments, options?: Kernel
     inputs.push({ data: check.floats('dout', dout, sharedGradient ? 'B x E' : 'B x sum of E', batch, cols), cols })
   }
   if (read.positionsCols > 0) inputs.push({ data: winners(check, positions), cols: read.positionsCols })
-  return call({ op: 'embedding_update', attrs, batch, inputs, params, ...when(args) }, options).timing
+  const { key = 0 } = args
+  return call({ op: 'embedding_update', attrs, batch, inputs, params, ...when(args), key }, options).timing
 }
 
 /** One tensor that {@link denseUpdate} changes. */

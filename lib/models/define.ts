@@ -1,5 +1,5 @@
 import { DlrmError } from '../errors.js'
-import { GraphBuilder, type GraphInputs, type Precision, type Value } from '../graph/builder.js'
+import { GraphBuilder, type GraphInputs, type GraphNumbers, type Value } from '../graph/builder.js'
 import type { Isa } from '../native.js'
 import { Model } from './model.js'
 import { complete, type Options, type Values } from './options.js'
@@ -26,19 +26,20 @@ export interface GraphEnd {
 }
 
 /** What every model takes beside its own options. */
-export interface ModelOptions extends Partial<GraphInputs> {
+export interface ModelOptions extends Partial<GraphInputs>, GraphNumbers {
   /** Rows R of each table: one column of ids each. */
   tables: readonly number[]
   /** Key of the counter-based generator that draws the initial parameters; default 1. */
   seed?: number
   /** Kernels to use; default the best of this machine, or DLRM_ISA. */
   isa?: Isa
-  /** Of the products in MLPs and dot interactions; default fp32. Saved with the model. */
-  precision?: Precision
 }
 
-/** What `load` can change of a saved model. */
-export type LoadOptions = Pick<ModelOptions, 'isa' | 'precision'>
+/**
+ * What `load` can change of a saved model. `tableDtype`: tables of floats of any kind are rounded to it, or quantised; int8 and
+ * int4 stay as they are.
+ */
+export type LoadOptions = Pick<ModelOptions, 'isa' | 'precision' | 'tableDtype'>
 
 /** A class of models, as {@link defineModel} makes it. */
 export interface ModelClass<O extends Options = Options, M extends Model = Model> {
@@ -55,7 +56,9 @@ export interface ModelClass<O extends Options = Options, M extends Model = Model
 /** A model made by {@link defineModel}: `config` is what it was made with, defaults filled in. */
 export interface DefinedModel<O extends Options> extends Model {
   readonly config: Required<Pick<GraphInputs, 'dense' | 'tables'>> &
-    Omit<GraphInputs, 'dense' | 'tables'> & { precision?: Precision } & Values<O>
+    Omit<GraphInputs, 'dense' | 'tables'> &
+    GraphNumbers &
+    Values<O>
 }
 
 /**
@@ -76,7 +79,7 @@ export interface DefinedModel<O extends Options> extends Model {
  */
 export function defineModel<const O extends Options>(definition: ModelDefinition<O>): ModelClass<O, DefinedModel<O>> {
   const { kind, options } = definition
-  const taken = [...INPUTS, 'seed', 'isa', 'precision'].find(name => Object.hasOwn(options, name))
+  const taken = [...INPUTS, 'seed', 'isa', 'precision', 'tableDtype'].find(name => Object.hasOwn(options, name))
   if (taken) throw new DlrmError('ERR_ARGUMENT', `[${kind}] ${taken}: every model has this option already`)
 
   class Defined extends Model {
@@ -86,14 +89,15 @@ export function defineModel<const O extends Options>(definition: ModelDefinition
     override readonly predicts: Model['predicts']
     readonly config: DefinedModel<O>['config']
 
-    constructor({ seed = 1, isa, precision, ...given }: ModelOptions & Partial<Values<O>>) {
+    constructor({ seed = 1, isa, precision, tableDtype, ...given }: ModelOptions & Partial<Values<O>>) {
       const { inputs, rest } = splitInputs(kind, given)
       const values = complete(kind, options, rest)
-      const g = new GraphBuilder(inputs, { precision })
+      const g = new GraphBuilder(inputs, { precision, tableDtype })
       const end = definition.graph(g, values)
       super(g.build(end), { seed, isa })
       this.predicts = end.predicts ?? 'probability'
-      this.config = { ...inputs, ...(precision ? { precision } : {}), ...values }
+      const numbers = { ...(precision ? { precision } : {}), ...(tableDtype ? { tableDtype } : {}) }
+      this.config = { ...inputs, ...numbers, ...values }
     }
 
     static async load(path: string, extra: LoadOptions = {}): Promise<DefinedModel<O>> {
@@ -108,7 +112,7 @@ const INPUTS = ['dense', 'tables', 'tableNames', 'columns', 'buckets'] as const
 
 function splitInputs(
   kind: string,
-  given: Omit<ModelOptions, 'seed' | 'isa' | 'precision'> & { [name: string]: unknown },
+  given: Omit<ModelOptions, 'seed' | 'isa' | keyof GraphNumbers> & { [name: string]: unknown },
 ) {
   const { dense = 0, tables, tableNames, columns, buckets, ...rest } = given
   const bad = (name: string, expected: string, received: unknown) =>

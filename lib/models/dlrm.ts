@@ -3,7 +3,7 @@ import { DlrmError } from '../errors.js'
 import { GraphBuilder, type GraphInputs, type Precision } from '../graph/builder.js'
 import { bceLoss, concat, interactionDot, mseLoss, sigmoid } from '../graph/ops.js'
 import { tower } from '../graph/tower.js'
-import type { GraphSpec, Isa } from '../native.js'
+import type { GraphSpec, Isa, TableDtype } from '../native.js'
 import { completeCompression, embeddings, type MdConfig, type QrConfig, referenceTables } from './compress.js'
 import { Model, type Tensor } from './model.js'
 import { common, type Option, complete as optionValues, sizesByColumn } from './options.js'
@@ -56,6 +56,8 @@ export interface DLRMConfig {
   buckets?: GraphInputs['buckets']
   /** Of the products in the MLPs and the dot interaction; default fp32. */
   precision?: Precision
+  /** How the embedding tables lie in memory; not with `qr`. Default f32. */
+  tableDtype?: TableDtype
 }
 
 /** The options that DLRM has in common with other models: flags of the same name. */
@@ -86,10 +88,12 @@ export interface DLRMOptions extends DLRMConfig {
 }
 
 /** A config with its defaults. */
-export type DLRMFullConfig = Required<Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets' | 'precision'>> & {
+export type DLRMFullConfig = Required<
+  Omit<DLRMConfig, 'qr' | 'md' | 'columns' | 'buckets' | 'precision' | 'tableDtype'>
+> & {
   qr: Required<QrConfig> | null
   md: Required<MdConfig> | null
-} & Pick<DLRMConfig, 'columns' | 'buckets' | 'precision'>
+} & Pick<DLRMConfig, 'columns' | 'buckets' | 'precision' | 'tableDtype'>
 
 const endingIn = (layers: number[], last: number): number[] => (layers.at(-1) === last ? layers : [...layers, last])
 
@@ -200,6 +204,7 @@ function complete(options: DLRMOptions): DLRMFullConfig {
     tableNames: options.tableNames ?? tables.map((_, t) => `C${t + 1}`),
     ...(options.buckets ? { buckets } : {}),
     ...(options.precision ? { precision: options.precision } : {}),
+    ...(options.tableDtype ? { tableDtype: options.tableDtype } : {}),
   }
 }
 

@@ -3,16 +3,19 @@ import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
 import { DlrmError } from '../errors.js'
 import type { SafetensorsFile, TensorEntry } from '../format/safetensors.js'
-import { type FlatBatch, type GraphSpec, type Isa, type NativeProgram, native } from '../native.js'
+import { type GraphSpec, type Isa, type NativeProgram, native, type TableDtype, type TensorInfo } from '../native.js'
 import { groupRules, ParameterGroups } from '../optim/groups.js'
 import { Optimizer } from '../optim/optimizer.js'
 import type { FitOptions, FitResult } from '../train/fit_options.js'
+import { flatten } from './flatten.js'
 import { type PrunedPart, type PrunedParts, prunable, readParts } from './prune.js'
 
 /** A parameter: its sizes and, row-major, its numbers. */
 export interface Tensor {
   shape: number[]
   data: Float32Array
+  /** How the model holds them, if not as float32. */
+  dtype?: TableDtype
 }
 
 /** Options of {@link Model.compile}. */
@@ -189,6 +192,32 @@ export abstract class Model {
     readParts(parts, this.#prunable)
   }
 
+  /** How the embedding tables lie in memory. */
+  get tableDtype(): TableDtype {
+    return (this.config as { tableDtype?: TableDtype }).tableDtype ?? 'f32'
+  }
+  /** Bytes of the parameters in memory, without the optimizer's state. */
+  get parameterBytes(): number {
+    let total = 0
+    for (const { state, bytes } of this.#program.tensors()) if (!state) total += bytes
+    return total
+  }
+
+  /**
+   * Quantises every embedding table by row, to a byte or half of one per number with a scale and a least value per row, byte for
+   * byte as PyTorch (`torch.ops.quantized.embedding_bag_byte_prepack`, `..._4bit_prepack`; FBGEMM): a quarter or an eighth of the
+   * memory, for predictions. There is no way back: `compile`, `step` and `fit` refuse such a model from then on, and the
+   * optimizer's state is gone. Runs behind the steps already called. Errors: `ERR_ARGUMENT` for another type, `ERR_STATE` for a
+   * model without such tables, one that is quantised already, and during `save`.
+   */
+  async quantize({ tables }: { tables: 'int8' | 'int4' }): Promise<void> {
+    if (this.#saving) throw new DlrmError('ERR_STATE', '[quantize] a save is in progress: await it first')
+    await this.#inFlight(this.#program.quantise(tables))
+    Object.assign(this.config, { tableDtype: tables })
+    this.#optimizer = undefined
+    this.#maxBatch = 0
+  }
+
   /** Predictions `[B]` (probabilities, for a click model). Errors: as `step`. */
   async predict(batch: Batch): Promise<Float32Array> {
     return this.#program.predict(...flatten(batch))
@@ -225,17 +254,18 @@ export abstract class Model {
   state(): Map<string, Tensor> {
     this.#mustBeIdle('state')
     const state = new Map<string, Tensor>()
-    this.#program.tensors().forEach(({ name, shape, state: isState }, index) => {
+    this.#program.tensors().forEach(({ name, shape, dtype, state: isState }, index) => {
       if (isState) return
       const data = new Float32Array(size(shape))
       this.#program.read(index, 0, data)
-      state.set(name, { shape, data })
+      state.set(name, { shape, data, ...(dtype === 'f32' ? {} : { dtype }) })
     })
     return state
   }
 
   /**
-   * Sets parameters from a map as `state` returns; all of them must be there, with their shapes.
+   * Sets parameters from a map as `state` returns; all of them must be there, with their shapes. Tables that are not float32 take
+   * the nearest numbers that they have.
    * Errors: `ERR_SHAPE` naming both sides, `ERR_STATE` while a step runs; then nothing has changed.
    */
   loadState(state: ReadonlyMap<string, Tensor>): void {
@@ -283,33 +313,43 @@ export abstract class Model {
   /** Parameters, and the optimizer's state if asked, as chunked entries that never hold a whole table. @internal */
   entries(options: { optimizer: boolean }): TensorEntry[] {
     const program = this.#program
-    return program.tensors().flatMap(({ name, shape, state }, index) => {
+    return program.tensors().flatMap((tensor, index) => {
+      const { name, bytes, state } = tensor
       if (state && !options.optimizer) return []
       function* chunks() {
-        const total = size(shape)
-        const buffer = new Float32Array(Math.min(total, CHUNK))
-        for (let start = 0; start < total; start += CHUNK) {
-          const chunk = buffer.subarray(0, Math.min(CHUNK, total - start))
-          program.read(index, start, chunk)
+        const buffer = new Uint8Array(Math.min(bytes, 4 * CHUNK))
+        for (let start = 0; start < bytes; start += buffer.length) {
+          const chunk = buffer.subarray(0, Math.min(buffer.length, bytes - start))
+          program.readBytes(index, start, chunk)
           yield chunk
         }
       }
-      return [{ name: state ? `optimizer.${name}` : name, shape, chunks }]
+      return [{ name: state ? `optimizer.${name}` : name, ...stored(tensor), chunks }]
     })
   }
 
   /**
-   * Reads parameters (and optimizer state, when asked and compiled) from an open file; checks all names and shapes first.
+   * Reads parameters (and optimizer state, when asked and compiled) from an open file; checks all names and shapes first. Floats
+   * of any kind become what this model has; quantised tables are read as they are.
    * Errors: `ERR_FORMAT` naming what is missing or of another shape. @internal
    */
   async readEntries(file: SafetensorsFile, options: { optimizer: boolean; steps?: number }): Promise<void> {
     this.#mustBeIdle('load')
-    const wanted = this.#program.tensors().flatMap(({ name, shape, state }, index) => {
-      return state && !options.optimizer ? [] : [{ name: state ? `optimizer.${name}` : name, shape, index }]
+    const wanted = this.#program.tensors().flatMap((tensor, index) => {
+      const { name, state } = tensor
+      return state && !options.optimizer ? [] : [{ ...tensor, name: state ? `optimizer.${name}` : name, index }]
     })
-    for (const { name, shape } of wanted) {
+    const asStored = new Set<string>()
+    for (const tensor of wanted) {
+      const { name, dtype } = tensor
       const found = file.tensors.get(name)
       if (!found) throw new DlrmError('ERR_FORMAT', `${file.path}: the tensor "${name}" is missing`)
+      if (found.dtype === 'U8' && isQuantised(dtype)) asStored.add(name)
+      else if (found.dtype === 'U8') {
+        const why = `${file.path}: ${name}: it is quantised, for predictions, and cannot become ${dtype} again`
+        throw new DlrmError('ERR_FORMAT', why)
+      }
+      const { shape } = asStored.has(name) ? stored(tensor) : tensor
       if (found.shape.join() !== shape.join()) {
         throw new DlrmError(
           'ERR_FORMAT',
@@ -317,9 +357,17 @@ export abstract class Model {
         )
       }
     }
-    for (const { name, index } of wanted) {
+    for (const { name, index, dtype, shape } of wanted) {
       let start = 0
-      for await (const chunk of file.chunks(name)) {
+      if (asStored.has(name)) {
+        for await (const chunk of file.bytes(name)) {
+          this.#program.writeBytes(index, start, chunk)
+          start += chunk.length
+        }
+        continue
+      }
+      const row = isQuantised(dtype) ? shape[1]! : 1
+      for await (const chunk of file.chunks(name, row * Math.max(1, Math.floor(CHUNK / row)))) {
         this.#program.write(index, start, chunk)
         start += chunk.length
       }
@@ -336,6 +384,14 @@ export abstract class Model {
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
 
+const isQuantised = (dtype: TableDtype): boolean => dtype === 'int8' || dtype === 'int4'
+
+/** How a tensor is written to a file: rows of quantised tables are bytes. */
+function stored({ dtype, shape, bytes }: TensorInfo): { dtype: 'F32' | 'BF16' | 'F16' | 'U8'; shape: number[] } {
+  if (isQuantised(dtype)) return { dtype: 'U8', shape: [shape[0]!, bytes / shape[0]!] }
+  return { dtype: ({ f32: 'F32', bf16: 'BF16', f16: 'F16' } as const)[dtype as 'f32' | 'bf16' | 'f16'], shape }
+}
+
 function checkShape(name: string, shape: number[], tensor: Tensor | undefined): void {
   if (!tensor) throw new DlrmError('ERR_SHAPE', `[state] the parameter "${name}" is missing`)
   const received = tensor.shape.join()
@@ -348,47 +404,4 @@ function checkShape(name: string, shape: number[], tensor: Tensor | undefined): 
   if (!(tensor.data instanceof Float32Array)) {
     throw new DlrmError('ERR_ARGUMENT', `[state] ${name}: expected a Float32Array`)
   }
-}
-
-/** The argument list of the native calls: they read typed arrays only, everything else is cheaper to look up here. */
-function flatten(batch: Batch): FlatBatch {
-  if (typeof batch !== 'object' || batch === null || !Array.isArray(batch.tables)) {
-    throw new DlrmError('ERR_ARGUMENT', '[batch] expected { size, dense, tables: [{ offsets, indices }], labels }')
-  }
-  const { size, dense, tables, labels, weights } = batch
-  if (size <= FEW && pack(tables)) return [size, dense, packed, labels, weights]
-  const flat: unknown[] = new Array(tables.length * 3)
-  for (let t = 0, i = 0; t < tables.length; t++) {
-    const table = tables[t]
-    if (typeof table !== 'object' || table === null) {
-      throw new DlrmError('ERR_ARGUMENT', `[batch] tables[${t}]: expected { offsets, indices, weights? }`)
-    }
-    flat[i++] = table.offsets
-    flat[i++] = table.indices
-    flat[i++] = table.weights
-  }
-  return [size, dense, flat, labels, weights]
-}
-
-const FEW = 16 // examples: fetching each array natively costs more than copying such short ones here
-const packed = new Int32Array(1 << 11)
-
-/** Copies the bags into `packed`: T, then L and the numbers of each. False if they are long, or anything but plain arrays. */
-function pack(tables: Batch['tables']): boolean {
-  let at = 0
-  packed[at++] = tables.length
-  for (let t = 0; t < tables.length; t++) {
-    const table = tables[t]
-    if (typeof table !== 'object' || table === null) return false
-    const { offsets, indices, weights } = table
-    if (weights !== undefined || !(offsets instanceof Int32Array && indices instanceof Int32Array)) return false
-    const { length } = offsets
-    const lookups = indices.length
-    if (length === 0 || lookups === 0 || at + length + lookups + 2 > packed.length) return false // empty: maybe detached
-    packed[at++] = length
-    packed[at++] = lookups
-    for (let i = 0; i < length; i++) packed[at++] = offsets[i]!
-    for (let i = 0; i < lookups; i++) packed[at++] = indices[i]!
-  }
-  return true
 }

@@ -133,7 +133,7 @@ export async function openCheckpoint(path: string, step?: number): Promise<Check
     let crc = crc32(JSON.stringify(file.metadata))
     for (const name of file.tensors.keys()) {
       if (name === CHECKSUM) continue
-      for await (const chunk of file.chunks(name)) crc = update(crc, chunk)
+      for await (const chunk of file.bytes(name)) crc = update(crc, chunk)
     }
     const [high, low] = await file.read(CHECKSUM)
     if (high * 65536 + low !== crc) throw bad('checksum does not match: the file is damaged')
@@ -161,8 +161,7 @@ function parseState(text: string | undefined, bad: (what: string) => DlrmError):
 function withChecksum(tensors: readonly TensorEntry[], metadata: Record<string, string>): TensorEntry[] {
   let crc = crc32(JSON.stringify(metadata))
   const watched = tensors.map(tensor => ({
-    name: tensor.name,
-    shape: tensor.shape,
+    ...tensor,
     async *chunks() {
       for await (const chunk of tensor.chunks()) {
         crc = update(crc, chunk)
@@ -173,7 +172,7 @@ function withChecksum(tensors: readonly TensorEntry[], metadata: Record<string, 
   return [...watched, { name: CHECKSUM, shape: [2], chunks: () => [Float32Array.of(crc >>> 16, crc & 0xffff)] }]
 }
 
-const update = (crc: number, chunk: Float32Array) =>
+const update = (crc: number, chunk: Float32Array | Uint8Array) =>
   crc32(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength), crc)
 
 /** JSON turns NaN and infinities into null without a word. */

@@ -40,6 +40,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["ops"] = Napi::Function::New(env, op_names);
   exports["runOp"] = Napi::Function::New(env, run_op);
   exports["probe"] = Napi::Function::New(env, run_probe);
+  exports["tableRows"] = Napi::Function::New(env, table_rows);
+  exports["tableFloats"] = Napi::Function::New(env, table_floats);
   exports["Program"] = program_class(env);
   return exports;
 }

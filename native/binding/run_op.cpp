@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/probe.h"
+#include "base/table_rows.h"
 #include "binding/env.h"
 #include "binding/read.h"
 #include "exec/op_runner.h"
@@ -229,6 +230,28 @@ Napi::Value run_probe(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), probe(spec, pool.get()));
   });
 }
+
+// tableRows(dtype, width, rows, from, to), tableFloats(...): base/table_rows.h.
+static Napi::Value convert_rows(const Napi::CallbackInfo& info, bool to_floats) {
+  return guarded(info.Env(), [&] {
+    const DType dtype = table_dtype("embedding_bag", info[0].ToString().Utf8Value());
+    const int64_t cols = read_size(info[1], "width"), rows = read_size(info[2], "rows");
+    const Span<float> floats = read_floats(info[to_floats ? 4 : 3], "weight");
+    const Span<void> table = read_in_place(info[to_floats ? 3 : 4], dtype, "weight");
+    const int64_t row = row_elements(dtype, cols);
+    if (cols < 1 || rows < 0 || static_cast<double>(rows) * static_cast<double>(row) > 0x1p52 ||
+        static_cast<int64_t>(floats.size) != rows * cols || static_cast<int64_t>(table.size) != rows * row)
+      fail(Code::shape, "[embedding_bag] weight: expected %lld x %lld elements", static_cast<long long>(rows), static_cast<long long>(cols));
+    const View view{table.data, dtype, rows, cols, row};
+    if (to_floats)
+      load_span(view, 0, rows * cols, floats.data);
+    else
+      store_span(view, 0, rows * cols, floats.data);
+    return info.Env().Undefined();
+  });
+}
+Napi::Value table_rows(const Napi::CallbackInfo& info) { return convert_rows(info, false); }
+Napi::Value table_floats(const Napi::CallbackInfo& info) { return convert_rows(info, true); }
 
 Napi::Value op_names(const Napi::CallbackInfo& info) {
   auto names = Napi::Array::New(info.Env());

@@ -6,6 +6,8 @@ namespace dlrm::binding {
 
 Napi::Value run_op(const Napi::CallbackInfo& info);
 Napi::Value run_probe(const Napi::CallbackInfo& info);
+Napi::Value table_rows(const Napi::CallbackInfo& info);
+Napi::Value table_floats(const Napi::CallbackInfo& info);
 Napi::Value op_names(const Napi::CallbackInfo& info);
 
 }  // namespace dlrm::binding

@@ -19,6 +19,7 @@ t.test('help names commands, flags, units and defaults', async t => {
     eval: flags.evalFlags,
     predict: flags.predictFlags,
     compare: flags.compareFlags,
+    quantize: flags.quantizeFlags,
     info: flags.infoFlags,
     demo: flags.demoFlags,
   }

@@ -62,7 +62,7 @@ t.test('train, eval, predict and info on Criteo lines', async t => {
   })
 
   const shown = (await runCli(['info', model])).out
-  t.match(shown, /: dlrm, [\d,]+ parameters in 34 tensors\n/)
+  t.match(shown, /: dlrm, [\d,]+ parameters in 34 tensors of [\d,]+ bytes\n/)
   for (const word of ['embeddingDim       4', 'I1 I2 I3', 'vocabulary', 'emb_l.25.weight']) t.match(shown, word)
   const json = JSON.parse((await runCli(['info', model, '--json'])).out)
   t.match(json, { kind: 'dlrm', config: { dense: 13, embeddingDim: 4 }, schema: { label: 'label' } })
