@@ -2,7 +2,7 @@
  * What `npm run bench` times: for every op of the registry the shapes that matter. A new op adds its cases here, in
  * alphabetical order; the run fails for an op without one.
  */
-import type { Attrs, OpCall } from '../lib/native.js'
+import type { Attrs, OpCall, TableDtype } from '../lib/native.js'
 
 export type Pass = 'forward' | 'backward' | 'update'
 
@@ -199,16 +199,27 @@ function lookups(batch: number, tables: number, rows: number, width: number, poo
   }
 }
 
+/** The same lookups in tables of another type; bytes of a row in memory. */
+function ofType(dtype: TableDtype, rowBytes: number, { attrs, bags, gather, shape }: Lookups): Lookups {
+  return { attrs: { ...attrs, dtype }, bags, gather: { ...gather, rowBytes }, shape: `${dtype}, ${shape}` }
+}
+
 function embeddingBags(batch: number, rows: number): BenchCase[] {
   const op = 'embedding_bag'
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
   const giant = lookups(batch, 1, rows * 40, 64, 32)
-  const cases = [oneHot, lookups(batch, 26, rows, 64, 1), many, giant].map((own): BenchCase => {
+  const types = [
+    ofType('bf16', 128, giant),
+    ofType('f16', 128, giant),
+    ofType('int8', 72, giant),
+    ofType('int4', 36, giant),
+  ]
+  const cases = [oneHot, lookups(batch, 26, rows, 64, 1), many, giant, ...types].map((own): BenchCase => {
     const { attrs, bags, gather, shape } = own
     const constant = { init: 'constant', init_scale: 0.01 } // drawing a gigabyte of random numbers takes seconds
     const call = (): OpCall => ({ op, attrs: { ...attrs, ...constant }, batch, inputs: [{ bags: bags() }], seed: 1 })
-    return { op, shape, passes: ['forward'], call, gather, big: own === giant }
+    return { op, shape, passes: ['forward'], call, gather, big: own === giant || types.includes(own) }
   })
   const weights = (bags: unknown[]) =>
     bags.map((part, i) => (i % 3 === 2 ? random((bags[i - 1] as Int32Array).length) : part))
@@ -249,6 +260,7 @@ function embeddingUpdates(batch: number, rows: number): BenchCase[] {
     make(RULES[0]!, many),
     make(RULES[2]!, many),
     { ...make(RULES[2]!, giant), big: true },
+    { ...make(RULES[2]!, ofType('bf16', 128, giant)), big: true },
   ]
 }
 
