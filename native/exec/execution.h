@@ -1,0 +1,38 @@
+// What a program keeps for each of its ways to run: the plan, the arena, and the views of a batch.
+#pragma once
+#include <vector>
+
+#include "exec/program.h"
+
+namespace dlrm {
+
+// The views of one node's slots for the batch size bound last.
+struct Program::NodeViews {
+  std::vector<Value> in;
+  std::vector<View> out, saved, dout, din, din_extra, dparams;
+};
+
+struct Program::Execution {
+  Execution(const Graph& graph, Mode mode, int64_t max_batch) : plan(graph, mode, max_batch), arena(plan.arena_bytes) {
+    nodes.resize(graph.nodes.size());
+    values.resize(graph.values.size());
+    dlookup.resize(graph.nodes.size());
+  }
+
+  View view(int slot, int64_t batch) const {
+    if (slot < 0) return {};
+    const Slot& s = plan.slots[slot];
+    const Plan::Place place = plan.place(slot);
+    return {arena.data() + place.offset, s.spec.dtype, s.rows(batch), s.spec.cols, place.stride};
+  }
+
+  Plan plan;
+  Buffer arena;
+  int64_t batch = -1;  // what the views are for
+  int64_t step = 0;    // > 0: a training step, this one
+  std::vector<NodeViews> nodes;
+  std::vector<Value> values;
+  std::vector<Buffer> dlookup;  // per node: gradients of the per-sample weights
+};
+
+}  // namespace dlrm
