@@ -85,8 +85,8 @@ function roofLines({ fma, read, gather }: Limits, x: Scale, y: Scale, labels: La
   const right = WIDTH - RIGHT
   const peak = y(fma / 1e9)
   const start = x(fma / cached.rate)
-  const roof = `<path class="line roof c0" d="M${at(start)} ${at(peak)}H${right}"/><text x="${right - 4}" y="${at(peak - 8)}" class="end label c0">multiply-adds, ${Math.round(fma / 1e9)} GFLOP/s</text>`
-  labels.reserve({ left: right - 240, top: peak - 20, right, bottom: peak - 3 })
+  const roof = `<path class="line roof c0" d="M${at(start)} ${at(peak)}H${right}"/><text x="${at(start + 12)}" y="${at(peak - 8)}" class="label slope c0">multiply-adds, ${Math.round(fma / 1e9)} GFLOP/s</text>`
+  labels.reserve({ left: start, top: peak - 20, right: start + 190, bottom: peak - 3 })
   const lines = slopes.map(({ rate, colour, text }) => {
     // y = x rate on logarithmic axes: two points make the line; the text begins where it enters the plot.
     const ends = [fma / rate, fma / rate / 1e5].map(flops => [x(flops), y((flops * rate) / 1e9)] as const)

@@ -6,10 +6,12 @@ import { BOUNDS } from './roofline.js'
 
 const WIDTH = 1240
 const LEFT = 420
-const RIGHT = 290
+const RIGHT = 230
 const ROW = 19
 const TOP = 26
 const BOTTOM = 10
+/** Between ops. */
+const GAP = 8
 
 /** The ops that a DLRM is made of, on the shapes that matter to it. */
 export function essential(ops: readonly Measurement[]): Measurement[] {
@@ -22,18 +24,23 @@ export function essential(ops: readonly Measurement[]): Measurement[] {
 /** The chart's content and its size. */
 export function shareChart(ops: readonly Measurement[]): { width: number; height: number; body: string } {
   const x = (share: number) => LEFT + (WIDTH - LEFT - RIGHT) * Math.min(share, 1.1) * (1 / 1.1)
-  const bottom = TOP + ops.length * ROW
+  let bottom = TOP
+  const tops = ops.map(({ op }, i) => {
+    if (i > 0 && ops[i - 1]!.op !== op) bottom += GAP
+    bottom += ROW
+    return bottom - ROW
+  })
   const ticks = [0, 0.25, 0.5, 0.75, 1].map(share => {
     const place = at(x(share))
     const kind = share === 1 ? 'target' : 'grid'
     return `<path class="${kind}" d="M${place} ${TOP - 6}V${bottom}"/><text x="${place}" y="${TOP - 11}" class="mid">${share === 1 ? 'the limit' : `${100 * share} %`}</text>`
   })
-  const rows = ops.map((m, i) => row(m, x, TOP + i * ROW, i > 0 && ops[i - 1]!.op === m.op))
+  const rows = ops.map((m, i) => row(m, x, tops[i]!, i > 0 && ops[i - 1]!.op === m.op))
   return { width: WIDTH, height: bottom + BOTTOM, body: [...ticks, ...rows].join('\n') }
 }
 
 function row(m: Measurement, x: (share: number) => number, top: number, same: boolean): string {
-  const { colour, text } = BOUNDS[m.bound]
+  const { colour } = BOUNDS[m.bound]
   const end = x(m.share)
   const peak = `${m.peak.toFixed(m.peak < 10 ? 1 : 0)} ${m.bound === 'fma' ? 'GFLOP/s' : 'GB/s'}`
   const shape = m.shape.replace(/ x /g, ' \u00d7 ')
@@ -42,6 +49,6 @@ function row(m: Measurement, x: (share: number) => number, top: number, same: bo
     `<text x="${LEFT - 14}" y="${top + 13}" class="end"><tspan class="value">${m.pass === 'update' ? '' : m.pass}</tspan> ${escaped(shape)}</text>` +
     `<rect class="bar ${colour}" x="${LEFT}" y="${top + 3}" width="${at(Math.max(1, end - LEFT))}" height="${ROW - 6}" rx="2"/>` +
     `<text x="${at(end + 7)}" y="${top + 13}" class="value strong">${Math.round(100 * m.share)} %</text>` +
-    `<text x="${WIDTH - RIGHT + 46}" y="${top + 13}" class="small">${time(m.median)}, of ${peak} ${escaped(text)}</text></g>`
+    `<text x="${WIDTH - RIGHT + 46}" y="${top + 13}" class="small">${time(m.median)}, limit ${peak}</text></g>`
   )
 }
