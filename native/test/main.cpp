@@ -1,9 +1,16 @@
-// dlrm_native_test [filter]: runs the tests whose names contain the filter (all without one).
+// dlrm_native_test [--share=I/N] [--limit=SECONDS] [PART ...]
+//
+// Runs the tests whose names contain one of the parts (all without one); a part may have *, ? and [] as file names have:
+// "cin*variants". --share: of these, test I, I + N, I + 2 N, ... --limit: every test in a process of its own, which fails
+// when it takes longer (and when it crashes: the tests after it still run).
+#include <fnmatch.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
@@ -13,6 +20,8 @@
 
 namespace dlrm::test {
 namespace {
+
+enum Outcome { passed, failed, skipped };
 
 char current[512];
 
@@ -25,23 +34,64 @@ void crashed(int signal) {
   _exit(1);
 }
 
-void run(const Test& test, int counts[3]) {
+Outcome run(const Test& test) {
   snprintf(current, sizeof current, "not ok %s", test.name.c_str());
   fflush(stdout);
   try {
     test.run();
     printf("ok %s\n", test.name.c_str());
-    ++counts[0];
+    return passed;
   } catch (const Skip& skip) {
     printf("skip %s: %s\n", test.name.c_str(), skip.why.c_str());
-    ++counts[2];
+    return skipped;
   } catch (const Failure& failure) {
     printf("not ok %s: %s\n", test.name.c_str(), failure.why.c_str());
-    ++counts[1];
   } catch (const std::exception& error) {
     printf("not ok %s: unexpected %s\n", test.name.c_str(), error.what());
-    ++counts[1];
   }
+  return failed;
+}
+
+struct Options {
+  int first = 0, every = 1;
+  unsigned limit = 0;
+  std::vector<std::string> patterns;
+};
+
+// In a process of its own, so that neither an endless test nor a crash stops the others.
+Outcome run_limited(const Test& test, unsigned limit) {
+  fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGALRM, SIG_DFL);
+    alarm(limit);
+    const Outcome outcome = run(test);
+    fflush(stdout);
+    _exit(outcome);
+  }
+  int status = 0;
+  if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) {
+    const int outcome = WEXITSTATUS(status);
+    return outcome == passed || outcome == skipped ? static_cast<Outcome>(outcome) : failed;
+  }
+  const bool late = child > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+  printf("not ok %s: %s\n", test.name.c_str(), late ? "took too long" : "its process is lost");
+  return failed;
+}
+
+bool parse(const std::string& argument, Options& options) {
+  int read = 0;
+  if (argument.compare(0, 2, "--")) return options.patterns.push_back("*" + argument + "*"), true;
+  if (sscanf(argument.c_str(), "--share=%d/%d%n", &options.first, &options.every, &read) != 2 &&
+      sscanf(argument.c_str(), "--limit=%u%n", &options.limit, &read) != 1)
+    return false;
+  return static_cast<size_t>(read) == argument.size() && options.every > 0 && options.first >= 0 && options.first < options.every;
+}
+
+bool wanted(const Test& test, const Options& options) {
+  for (const std::string& pattern : options.patterns)
+    if (!fnmatch(pattern.c_str(), test.name.c_str(), 0)) return true;
+  return options.patterns.empty();
 }
 
 }  // namespace
@@ -82,6 +132,9 @@ std::vector<Test>& tests() {
 
 int main(int argc, char** argv) {
   using namespace dlrm::test;
+  Options options;
+  for (int i = 1; i < argc; ++i)
+    if (!parse(argv[i], options)) return fprintf(stderr, "dlrm_native_test: what is %s?\n", argv[i]), 2;
   struct sigaction action = {};
   action.sa_handler = crashed;
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(signal, &action, nullptr);
@@ -89,8 +142,9 @@ int main(int argc, char** argv) {
   std::vector<Test> all = tests();
   for (Test& test : op_tests()) all.push_back(std::move(test));
   int counts[3] = {0, 0, 0};
+  int match = 0;
   for (const Test& test : all)
-    if (argc < 2 || test.name.find(argv[1]) != std::string::npos) run(test, counts);
+    if (wanted(test, options) && match++ % options.every == options.first) ++counts[options.limit ? run_limited(test, options.limit) : run(test)];
   printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
   return counts[1] ? 1 : 0;
 }
