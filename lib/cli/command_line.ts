@@ -1,6 +1,6 @@
 /** Flags as text: from a JSON file to what their parsers take, and back to a line that a shell takes. */
 import { InvalidArgumentError } from 'commander'
-import type { Flag } from './flags.js'
+import type { Flag } from './flag.js'
 import { keyOf } from './settings.js'
 import { UsageError } from './usage.js'
 

@@ -7,8 +7,8 @@ import { modelKinds } from '../models/kinds.js'
 import type { Model } from '../models/model.js'
 import type { Option, Options } from '../models/options.js'
 import type { Loadable } from '../models/storage.js'
-import type { Flag } from './flags.js'
-import { defined } from './open_data.js'
+import { defined } from './defined.js'
+import type { Flag } from './flag.js'
 import { UsageError } from './usage.js'
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)

@@ -1,5 +1,6 @@
 import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
+import { defined } from './defined.js'
 import { modelConfig, type TrainSettings } from './settings.js'
 import { UsageError } from './usage.js'
 
@@ -104,9 +105,4 @@ async function openTrace(
   const name = (table: number): string => file.replace(/j(?=[^/j]*$)/, String(table))
   const profile = name(0) === file ? readProfile(file) : lookups.tables.map((_, table) => readProfile(name(table)))
   return traceData({ ...lookups, profile, padding: s.dataTraceEnablePadding ?? false })
-}
-
-/** Without the keys that are undefined: for options whose defaults belong to the callee. */
-export function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }

@@ -1,7 +1,7 @@
 import type { ParameterGroup } from '../models/model.js'
 import type { ParameterGroups } from '../optim/groups.js'
 import type { Optimizer } from '../optim/optimizer.js'
-import { defined } from './open_data.js'
+import { defined } from './defined.js'
 import { hasClicks, learningRate, type TrainSettings } from './settings.js'
 
 /**

@@ -1,18 +1,18 @@
 import { Command, CommanderError, Option } from 'commander'
 import { DlrmError } from '../errors.js'
+import type { Groups } from './flag.js'
 import {
   compareFlags,
   demoFlags,
   evalFlags,
-  type Groups,
   ignoredFlags,
   infoFlags,
   missingFlags,
   predictFlags,
   quantizeFlags,
-  trainFlags,
 } from './flags.js'
 import type { Io } from './io.js'
+import { trainFlags } from './train_flags.js'
 import { UsageError } from './usage.js'
 import { version } from './version.js'
 

@@ -1,6 +1,7 @@
 import type { Precision } from '../graph/builder.js'
 import type { DLRMConfig } from '../models/dlrm.js'
-import { dlrmFlags, type Mode, trainFlags } from './flags.js'
+import type { Mode } from './flag.js'
+import { dlrmFlags, trainFlags } from './train_flags.js'
 import { UsageError } from './usage.js'
 
 /** What commander hands over: a key for each flag that was given. Names as in flags.ts. */

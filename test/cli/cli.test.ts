@@ -14,8 +14,9 @@ t.test('help names commands, flags, units and defaults', async t => {
   t.equal(code, 0)
   for (const word of ['train', 'eval', 'predict', 'info', 'demo', '$ dlrm demo']) t.match(out, word)
   const flags = await import('../../lib/cli/flags.js')
+  const { trainFlags } = await import('../../lib/cli/train_flags.js')
   const groups = {
-    train: flags.trainFlags,
+    train: trainFlags,
     eval: flags.evalFlags,
     predict: flags.predictFlags,
     compare: flags.compareFlags,
