@@ -304,12 +304,13 @@ function interactions(batch: number): BenchCase[] {
 
 function mlps(batch: number, smoke: boolean): BenchCase[] {
   const op = 'mlp'
-  const make = (b: number, widths: number[], last: string): BenchCase => {
+  const make = (b: number, widths: number[], last: string, precision = 'fp32'): BenchCase => {
     const [inputs, ...layers] = widths as [number, ...number[]]
     const dout = () => [random(b * layers.at(-1)!)]
-    const attrs = { layers, last }
+    const attrs = { layers, last, precision }
     const call = (): OpCall => ({ op, attrs, batch: b, inputs: [matrix(b, inputs)], seed: 1, dout: dout() })
-    return { op, shape: `B ${b}, ${widths.join('-')}`, passes: ['forward', 'backward'], call }
+    const shape = `${precision === 'bf16' ? 'bf16, ' : ''}B ${b}, ${widths.join('-')}`
+    return { op, shape, passes: ['forward', 'backward'], call }
   }
   const top = [367, 512, 256, 1]
   return [
@@ -319,6 +320,8 @@ function mlps(batch: number, smoke: boolean): BenchCase[] {
     make(1, top, 'none'),
     { ...make(batch, [512, 512, 512, 512], 'relu'), big: !smoke },
     { ...make(batch, smoke ? [64, 64] : [1024, 1024, 1024, 1024], 'relu'), big: !smoke },
+    make(batch, top, 'none', 'bf16'),
+    { ...make(batch, smoke ? [64, 64] : [1024, 1024, 1024, 1024], 'relu', 'bf16'), big: !smoke },
   ]
 }
 
