@@ -255,8 +255,13 @@ function embeddingUpdates(batch: number, rows: number): BenchCase[] {
   const oneHot = lookups(batch, 26, rows, 16, 1)
   const many = lookups(batch, 1, rows * 10, 64, 32)
   const giant = lookups(batch, 1, rows * 40, 64, 32)
+  const numbers = lookups(batch, 10, rows, 1, 1)
+  const sparse: [string, Attrs] = ['ftrl', { rule: 'ftrl', l1: 1, l2: 1 }]
+  const whole: [string, Attrs] = ['adam, all rows', { rule: 'adam', lazy: false }]
   return [
     ...RULES.map(rule => make(rule, oneHot)),
+    make(whole, oneHot),
+    make(sparse, numbers),
     make(RULES[0]!, many),
     make(RULES[2]!, many),
     { ...make(RULES[2]!, giant), big: true },
