@@ -1,8 +1,10 @@
-// Numbers of 16 bits: bf16 is the upper half of a float; f16 is IEEE binary16, whose multiples of 2^-24 below 2^-14 are
+// Numbers of 16 bits, stored as uint16_t: bf16 (bf16.h); f16 is IEEE binary16, whose multiples of 2^-24 below 2^-14 are
 // all kept. To nearest, ties to even; or stochastically: up or down with the probability that makes the mean exact.
 #pragma once
 #include <cstdint>
 #include <cstring>
+
+#include "base/bf16.h"
 
 namespace dlrm {
 
@@ -20,13 +22,6 @@ inline float float_of(uint32_t bits) {
 constexpr uint32_t kFloatMagnitude = 0x7fffffff, kFloatInfinity = 0x7f800000;
 constexpr uint32_t kF16Normal = 0x38800000;    // 2^-14: below it f16 has a fixed point
 constexpr uint32_t kF16Overflow = 0x47800000;  // 2^16, beyond all that f16 has
-
-inline float from_bf16(uint16_t h) { return float_of(static_cast<uint32_t>(h) << 16); }
-inline uint16_t to_bf16(float x) {
-  const uint32_t bits = bits_of(x);
-  if ((bits & kFloatMagnitude) > kFloatInfinity) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 inline float from_f16(uint16_t h) {
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16, rest = h & 0x7fff;
