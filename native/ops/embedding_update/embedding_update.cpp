@@ -25,7 +25,10 @@ constexpr int64_t kChunkLookups = 512, kChunkRows = 512;
 constexpr int64_t kSliceLookups = 1 << 14;    // of sums without a sort
 constexpr int64_t kSumFloats = 1 << 17;       // most that the sums of one slice may take
 constexpr int64_t kChunkFloats = 1 << 14;     // of whole tables that are sorted
-constexpr double kSortNs = 4, kSumNs = 2;     // per lookup (and pass)
+constexpr double kSortNs = 5, kSumNs = 2;     // per lookup (and pass)
+// A line of a table or a state: of one that is in no near cache, and of the others.
+constexpr int64_t kNearBytes = 1 << 20;
+constexpr double kFarLineNs = 16, kNearLineNs = 4;
 
 // Deals out one block of memory; without a block it only measures.
 class Carver {
@@ -99,11 +102,7 @@ class EmbeddingUpdate : public Op {
       sort_slices(run, scratch);
     }
     if (scratch.whole.total() && !run.squares) update_whole(run, scratch, step);
-    double ns = 0;
-    for (int64_t t = 0; t < options_.tables(); ++t)
-      if (scratch.chunks.chunks_of(t))
-        ns += static_cast<double>(scratch.sorts[t].lookups) * (8 + 0.3 * static_cast<double>(width(t)));
-    for_chunks(run.pool, scratch.chunks.total(), ns, [&](int64_t i) {
+    for_chunks(run.pool, scratch.chunks.total(), estimated_ns(scratch), [&](int64_t i) {
       const int64_t t = scratch.chunks.table_of(i);
       const EmbeddingUpdateArgs a = table(run, scratch, t, step);
       const int64_t n = a.slices ? a.rows : a.lookups;
@@ -175,6 +174,18 @@ class EmbeddingUpdate : public Op {
     for (size_t t = 0; t < scales.size(); ++t) add(t, scales[t], true, {Init::ones});
     for (const RuleState& state : rule_.states)
       for (size_t t = 0; t < tables; ++t) add(t, names[t] + "." + state.name, vectors || state.per_row, rule_.initial);
+  }
+
+  double estimated_ns(const Scratch& s) const {
+    double ns = 0;
+    for (int64_t t = 0; t < options_.tables(); ++t) {
+      if (!s.chunks.chunks_of(t)) continue;
+      const bool far = rows(t) * row_bytes(dtype_, width(t)) > kNearBytes;
+      double lines = static_cast<double>(row_bytes(dtype_, width(t)) + 63) / 64;
+      for (const RuleState& state : rule_.states) lines += state.per_row ? 1 : static_cast<double>(width(t) + 15) / 16;
+      ns += static_cast<double>(s.sorts[t].lookups) * (8 + lines * (far ? kFarLineNs : kNearLineNs));
+    }
+    return ns;
   }
 
   // Every row of the tables that are sorted.
@@ -303,7 +314,7 @@ class EmbeddingUpdate : public Op {
     double ns = 0;
     for (int64_t t = 0; t < options_.tables(); ++t)
       if (s.first.chunks_of(t))
-        ns += static_cast<double>(s.sorts[t].lookups) * (s.sums[t].slices ? kSumNs + 0.1 * static_cast<double>(width(t)) : kSortNs);
+        ns += static_cast<double>(s.sorts[t].lookups) * (s.sums[t].slices ? kSumNs + 0.1 * static_cast<double>(width(t)) : kSortNs * s.sorts[t].passes);
     for_chunks(run.pool, s.first.total(), ns, [&](int64_t i) {
       const int64_t t = s.first.table_of(i), slice = i - s.first.first[t];
       const Sums& sums = s.sums[t];
