@@ -102,7 +102,7 @@ function rivalsSection({ results }: Origin & { results: RivalResult[] }): string
   return `<h2>Beside others</h2>
 <p>The same work on the same ${results[0]!.threads} threads, in turns, medians of ${rounds} round${rounds > 1 ? 's' : ''}. Of each rival the fastest way counts:
 PyTorch eager or compiled, ONNX Runtime with one Gather per table or one for all. In bf16 rows a rival may use fp32.</p>
-${figure('Times as fast', ratioLegend(results), svg(ratioChart(results), 'Times as fast as rivals'))}
+${figure('Times as fast', `log scale ${ratioLegend(results)}`, svg(ratioChart(results), 'Times as fast as rivals'))}
 <p class="fine">Criteo Kaggle: ${escaped(describeShape(MODEL_SHAPES.kaggle))}. Heavy tables: ${escaped(describeShape(MODEL_SHAPES.heavy))}.</p>`
 }
 

@@ -5,8 +5,8 @@ import { time } from '../report.js'
 import type { Figures, RivalResult } from '../rivals/run.js'
 
 const WIDTH = 1240
-const LEFT = 330
-const RIGHT = 330
+const LEFT = 400
+const RIGHT = 320
 const ROW = 15
 const GAP = 9
 const TOP = 26

@@ -1,7 +1,7 @@
 /**
  * Measures everything and writes a page of it: `npm run bench:report -- [options]`.
  *
- *   --out=build/report         folder for results.json, index.html, speed.svg and, where a browser is there, speed.png
+ *   --out=build/report         folder for results.json, index.html, speed.md, speed.svg and, where a browser is there, speed.png
  *   --from=results.json        take what was measured before, and measure nothing ...
  *   --parts=kernels,rivals     ... but these of kernels, scaling, rivals; without --from: only these
  *   --seconds=1  --rounds=5    of each case; of the rivals
@@ -15,6 +15,7 @@ import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findBrowser, screenshot } from './browser.js'
 import { type CollectOptions, collectKernels, collectRivals, collectScaling, emptyResults } from './collect.js'
+import { markdown } from './markdown.js'
 import { benchPage } from './page.js'
 import { picture } from './picture.js'
 import { type BenchResults, PARTS, type Part } from './results.js'
@@ -77,12 +78,13 @@ for (const part of chosen()) {
 if (!PARTS.some(part => results[part])) fail('nothing was measured')
 writeFileSync(path('results.json'), `${JSON.stringify(results)}\n`)
 writeFileSync(path('index.html'), benchPage(results, 'npm run bench:report'))
+writeFileSync(path('speed.md'), markdown(results))
 const svg = picture(results)
 writeFileSync(path('speed.svg'), svg)
 const browser = findBrowser()
 const [, width, height] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg)!.map(Number) as [number, number, number]
 const drawn =
   browser !== undefined && screenshot(browser, path('speed.svg'), path('speed.png'), width, Math.ceil(height))
-const files = ['results.json', 'index.html', 'speed.svg', ...(drawn ? ['speed.png'] : [])]
+const files = ['results.json', 'index.html', 'speed.md', 'speed.svg', ...(drawn ? ['speed.png'] : [])]
 console.log(files.map(name => relative('', path(name))).join('\n'))
 if (!browser) console.log('no PNG: neither DLRM_BROWSER nor a Chromium on PATH')

@@ -76,6 +76,7 @@ t.test('bench:report measures, writes a page and pictures, and makes them again 
     t.match(text, /training step, Criteo Kaggle/)
     t.notMatch(text, /NaN|undefined|Infinity/)
   }
+  t.match(readFileSync(path('speed.md'), 'utf8'), /^\| training step, Criteo Kaggle, B = 32 \| .* \| 3\.0x \|$/m)
   t.match(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" .*<style>/s)
   t.same(JSON.parse(readFileSync(path('results.json'), 'utf8')), results, 'what was given lies beside its page')
 })
