@@ -46,6 +46,8 @@ Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, i
     }
     packed_.emplace_back(static_cast<size_t>(node.op->packed_floats) * sizeof(float));
   }
+  packed_is_fresh_.assign(graph_.nodes.size(), 0);
+  parts_done_.assign(graph_.nodes.size(), 0);
 }
 
 Program::~Program() = default;
@@ -113,18 +115,21 @@ void* Program::scratch_for(const Op& op, const Run& run) {
   return scratch_.data();
 }
 
+void Program::forget_packed() { std::fill(packed_is_fresh_.begin(), packed_is_fresh_.end(), 0); }
+
+// What is prepared for training would do for predictions, but a pruned layer is faster prepared for them.
 void Program::prepare(Pool* pool, bool training) {
-  if (!packed_is_stale_ && (packed_for_training_ || !training)) return;
+  if (packed_for_training_ != training) forget_packed();
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-    if (!graph_.nodes[n].op->packed_floats) continue;
+    if (!graph_.nodes[n].op->packed_floats || packed_is_fresh_[n]) continue;
     Run run;
     run.pool = pool;
     run.training = training;
     run.params = node_params_[n].data();
     run.packed = packed_[n].as<float>();
     graph_.nodes[n].op->prepare(run);
+    packed_is_fresh_[n] = 1;
   }
-  packed_is_stale_ = false;
   packed_for_training_ = training;
 }
 
@@ -137,6 +142,20 @@ void Program::forward(Execution& e, Pool* pool) {
   }
 }
 
+// Sends parts of a node's parameters to the updates that own them.
+class Program::NodeParts : public PartUpdate {
+ public:
+  NodeParts(const Program& program, size_t node) : program_(program), owners_(program.owners_[node]) {}
+  void apply(size_t param, Range rows, Range cols, const View& gradient) const override {
+    const Owner& owner = owners_[param];
+    program_.updates_[owner.update].op->update_part(program_.part_runs_[owner.update], owner.place, rows, cols, gradient);
+  }
+
+ private:
+  const Program& program_;
+  const std::vector<Owner>& owners_;
+};
+
 void Program::backward(Execution& e, Pool* pool) {
   *e.view(e.plan.loss_gradient, e.batch).f32() = 1;
   for (size_t n = e.nodes.size(); n-- > 0;) {
@@ -148,6 +167,9 @@ void Program::backward(Execution& e, Pool* pool) {
       run.dlookup = e.dlookup[n].as<float>();
     }
     run.scratch = scratch_for(op, run);
+    const NodeParts parts(*this, n);
+    parts_done_[n] = clip_norm_ == 0 && op.updates_parts;
+    if (parts_done_[n]) run.update = &parts;
     op.backward(run);
     NodeViews& views = e.nodes[n];
     for (size_t i = 0; i < views.din.size(); ++i)
@@ -169,6 +191,7 @@ double Program::step(const Batch& batch, const std::vector<double>& rates, int64
   prepare(pool, true);
   forward(e, pool);
   const double loss = *e.values[graph_.loss].view.f32();
+  begin_parts(e, rates, pool);
   backward(e, pool);
   update(e, rates, pool);
   return loss;

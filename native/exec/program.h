@@ -85,6 +85,12 @@ class Program {
     Buffer scratch;                // its own when gradients are clipped: it is called twice then
   };
 
+  // What updates a dense parameter: a dense_update, and which of its parameters it is there.
+  struct Owner {
+    size_t update = 0, place = 0;
+  };
+  class NodeParts;
+
   void add_param(const ParamSpec& spec, bool is_state, std::vector<std::unique_ptr<Tensor>>& to, Pool* pool);
   void add_update(Update update, const MakeArgs& args, const char* op, const std::vector<int>& params);
   void add_updates(const std::vector<GroupRule>& rules);
@@ -96,6 +102,8 @@ class Program {
   float clip_scale(const Execution& e, Pool* pool);
   std::vector<std::string> names(const std::vector<int>& params) const;
   void prepare(Pool* pool, bool training);
+  void forget_packed();
+  void begin_parts(const Execution& e, const std::vector<double>& rates, Pool* pool);
   Execution& execution(Mode mode, int64_t batch);
   void bind(Execution& e, const Batch& batch);
   void forward(Execution& e, Pool* pool);
@@ -112,8 +120,12 @@ class Program {
   std::vector<std::unique_ptr<Tensor>> params_, states_;
   std::vector<std::vector<View>> node_params_;  // per node
   std::vector<Buffer> packed_;                  // per node
-  bool packed_is_stale_ = true, packed_for_training_ = false;
+  std::vector<char> packed_is_fresh_;           // per node
+  bool packed_for_training_ = false;
   std::vector<Update> updates_;
+  std::vector<std::vector<Owner>> owners_;  // per node, of each dense parameter
+  std::vector<Run> part_runs_;              // per update: the call that its update_part gets in the step that runs
+  std::vector<char> parts_done_;            // per node: have its dense parameters been updated by this step's backward?
   size_t rules_ = 0;  // as many as compile() took
   int64_t max_batch_ = 0;
   double clip_norm_ = 0;

@@ -68,7 +68,7 @@ void Program::write(size_t index, int64_t start, int64_t count, const float* fro
   const Tensor& of = tensor(index);
   check_span(of, of.size(), start, count);
   store_span(of.view, start, count, from);
-  packed_is_stale_ = true;
+  forget_packed();
 }
 
 void Program::read_bytes(size_t index, int64_t start, int64_t count, uint8_t* to) const {
@@ -83,7 +83,7 @@ void Program::write_bytes(size_t index, int64_t start, int64_t count, const uint
   const Tensor& of = tensor(index);
   check_span(of, of.bytes(), start, count);
   if (count) memcpy(of.memory.data() + start, from, static_cast<size_t>(count));
-  packed_is_stale_ = true;
+  forget_packed();
 }
 
 const Tensor& Program::tensor(size_t index) const {
@@ -135,7 +135,7 @@ void Program::prune(const std::vector<PruneSet>& sets, Pool* pool) {
     }
     dlrm::prune(tensors, std::llround(set.fraction * static_cast<double>(total)), pool);
   }
-  packed_is_stale_ = true;
+  forget_packed();
 }
 
 std::vector<int64_t> Program::zeros() const {

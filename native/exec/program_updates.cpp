@@ -61,6 +61,7 @@ void Program::compile(const std::vector<GroupRule>& rules, int64_t max_batch, do
   states_.clear();
   max_batch_ = 0;
   add_updates(rules);
+  part_runs_.assign(updates_.size(), Run());
   rules_ = rules.size();
   clip_norm_ = clip_norm;
   executions_[static_cast<int>(Mode::train)] = std::move(execution);
@@ -76,6 +77,7 @@ std::vector<std::string> Program::groups() const {
 }
 
 void Program::add_updates(const std::vector<GroupRule>& rules) {
+  owners_.assign(graph_.nodes.size(), {});
   for (size_t n = 0; n < graph_.nodes.size(); ++n)
     for (const SparseUpdate& sparse : graph_.nodes[n].op->sparse_updates) add_sparse_update(rules, n, sparse);
   for (size_t i = 0; i < rules.size(); ++i) add_dense_update(rules, i);
@@ -112,6 +114,8 @@ void Program::add_dense_update(const std::vector<GroupRule>& rules, size_t rule)
       const int p = graph_.nodes[n].params[i];
       const Tensor& param = *params_[p];
       if (param.spec.sparse || param.spec.buffer || rule_of(rules, param.group) != rule) continue;
+      owners_[n].resize(graph_.nodes[n].params.size());
+      owners_[n][i] = {updates_.size(), params.size()};
       update.gradients.emplace_back(n, i);
       params.push_back(p);
       sizes.push_back(static_cast<double>(param.size()));
@@ -147,7 +151,8 @@ Run Program::update_run(const Execution& e, Update& update, Pool* pool) {
     update.in.push_back({gradient, nullptr});
     if (update.sparse->reads_positions()) update.in.push_back({views.saved[0], nullptr});
   }
-  for (const auto& [n, i] : update.gradients) update.dparams.push_back(e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[i]);
+  for (const auto& [n, i] : update.gradients)
+    update.dparams.push_back(parts_done_[n] || e.nodes[n].dparams.empty() ? View{} : e.nodes[n].dparams[i]);
   Run run;
   run.batch = e.batch;
   run.pool = pool;
@@ -157,6 +162,17 @@ Run Program::update_run(const Execution& e, Update& update, Pool* pool) {
   run.in = update.in.data();
   run.dparams = update.dparams.data();
   return run;
+}
+
+// Before backward, the calls that its parts of updates get. With clipping, which needs the norm of all gradients first,
+// there are none.
+void Program::begin_parts(const Execution& e, const std::vector<double>& rates, Pool* pool) {
+  std::fill(parts_done_.begin(), parts_done_.end(), 0);
+  for (size_t u = 0; clip_norm_ == 0 && u < updates_.size(); ++u) {
+    if (updates_[u].node >= 0) continue;
+    part_runs_[u] = update_run(e, updates_[u], pool);
+    part_runs_[u].lr = rates[updates_[u].rule];
+  }
 }
 
 // The factor of all gradients that keeps their norm within clip_norm_.
@@ -183,7 +199,7 @@ void Program::update(Execution& e, const std::vector<double>& rates, Pool* pool)
     run.scratch = run.again ? update.scratch.data() : scratch_for(*update.op, run);
     update.op->forward(run);
   }
-  packed_is_stale_ = true;
+  std::copy(parts_done_.begin(), parts_done_.end(), packed_is_fresh_.begin());
 }
 
 }  // namespace dlrm

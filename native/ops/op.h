@@ -121,6 +121,15 @@ struct Cost {
   double flops = 0, bytes = 0;  // bytes: least traffic to and from memory
 };
 
+// Applies the optimizer to part of a dense parameter, to be called as soon as that part's gradient is complete and while it
+// still lies in the caches. Parts of one step do not overlap; any thread may hand one in.
+class PartUpdate {
+ public:
+  virtual ~PartUpdate() = default;
+  // param: index into Op::params; gradient: of these rows and columns of it alone
+  virtual void apply(size_t param, Range rows, Range cols, const View& gradient) const = 0;
+};
+
 // One call of one op. Views point into the arena or the caller's buffers; absent ones are null.
 struct Run {
   int64_t batch = 0;
@@ -137,6 +146,8 @@ struct Run {
   // a SparseUpdate reads per lookup. Bags that the op does not read stay as they are.
   float* dlookup = nullptr;
   void* scratch = nullptr;        // scratch_bytes(run)
+  // Backward of an op that updates_parts: not null: hand in the gradients of all dense parameters, dparams may stay as they are.
+  const PartUpdate* update = nullptr;
   bool training = false;          // a step: backward follows (dropout drops, batch_norm takes the statistics of the batch)
   uint64_t key = 0;               // of the counter-based generator; with `step` and the op's name: this call's random numbers
   int64_t step = 0;               // number of this step, from 1
@@ -161,6 +172,9 @@ class Op {
   // Does backward read the values of these? (Gradients aside.) The memory plan keeps alive only what is read.
   bool backward_reads_inputs = true, backward_reads_outputs = true;
   bool identity_in_prediction = false;  // out 0 = input 0 unless Run::training: a plan without training leaves the node out
+  // With Run::update, backward hands in the gradients of all dense parameters part by part, and leaves `packed` as prepare
+  // would make it of the updated ones.
+  bool updates_parts = false;
   bool differentiable = true;  // false: no backward (update ops, metrics)
 
   // params -> packed; called after parameters have changed. For Run::training what it makes also serves predictions, else it
@@ -171,6 +185,9 @@ class Op {
   // Bytes of Run::scratch either pass needs for this batch and these bags.
   virtual size_t scratch_bytes(const Run&) const { return 0; }
   virtual bool wants_dlookup(const Run&) const { return false; }
+  // Update ops that can: what forward does to dense parameter i, in these rows and columns alone, by this gradient of them
+  // (dparams tells the parameter's shape). Threads may call it at once for parts that do not overlap.
+  virtual void update_part(const Run&, size_t, Range, Range, const View&) const {}
   virtual Cost cost(const Run& run, bool backward) const = 0;
 };
 

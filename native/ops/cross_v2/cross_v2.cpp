@@ -167,8 +167,8 @@ class CrossV2 : public Op {
 
   void pack_full(const Run& run, int64_t l, float* packed) const {
     const View& w = run.params[param(l, kU)];
-    products_.pack_transposed(w, packed + shape_.in_forward(), {0, strips(shape_.cols)});
-    products_.pack(w, packed + shape_.in_backward(), {0, strips(shape_.cols)});
+    products_.pack_transposed(w, packed + shape_.in_forward(), {0, strips(shape_.cols)}, {0, w.cols});
+    products_.pack(w, packed + shape_.in_backward(), {0, strips(shape_.cols)}, {0, w.rows});
   }
 
   // Every expert starts at a strip of its own; the gates' weights are further columns of V.
@@ -183,15 +183,15 @@ class CrossV2 : public Op {
       spread(run.params[param(l, kU)].row(k), u.row(k));
       for (int64_t e = 0; e < shape_.experts; ++e) v.row(k)[shape_.hidden() + e] = run.params[param(l, kGate)].row(e)[k];
     }
-    products_.pack(v, packed + shape_.in_forward(), {0, strips(v.cols)});
-    products_.pack_transposed(v, packed + shape_.in_backward(), {0, strips(n)});
-    products_.pack_transposed(u, packed + shape_.out_forward(), {0, strips(n)});
-    products_.pack(u, packed + shape_.out_backward(), {0, strips(u.cols)});
+    products_.pack(v, packed + shape_.in_forward(), {0, strips(v.cols)}, {0, v.rows});
+    products_.pack_transposed(v, packed + shape_.in_backward(), {0, strips(n)}, {0, v.cols});
+    products_.pack_transposed(u, packed + shape_.out_forward(), {0, strips(n)}, {0, u.cols});
+    products_.pack(u, packed + shape_.out_backward(), {0, strips(u.cols)}, {0, u.rows});
     for (int64_t e = 0; e < shape_.experts; ++e) {
       const View c = c_of(run.params[param(l, kC)], e);
       const int64_t at = e * shape_.rank * shape_.expert();
-      products_.pack_transposed(c, packed + shape_.c_forward() + at, {0, strips(shape_.rank)});
-      products_.pack(c, packed + shape_.c_backward() + at, {0, strips(shape_.rank)});
+      products_.pack_transposed(c, packed + shape_.c_forward() + at, {0, strips(shape_.rank)}, {0, c.cols});
+      products_.pack(c, packed + shape_.c_backward() + at, {0, strips(shape_.rank)}, {0, c.rows});
     }
   }
 

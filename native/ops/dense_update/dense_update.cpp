@@ -46,14 +46,24 @@ class DenseUpdate : public Op {
     if (run.squares) return add_squares(run);
     RuleStep step = rule_.at(run.lr, run.step);
     step.scale = run.scale;
-    for_chunks(run.pool, static_cast<int64_t>(chunks_.size()), 0.4 * static_cast<double>(floats_), [&](int64_t i) {
+    int64_t floats = 0;
+    for (int64_t i = 0; i < tensors_; ++i) floats += run.dparams[i] ? run.dparams[i].rows * run.dparams[i].cols : 0;
+    if (!floats) return;
+    for_chunks(run.pool, static_cast<int64_t>(chunks_.size()), 0.4 * static_cast<double>(floats), [&](int64_t i) {
       const Chunk& chunk = chunks_[static_cast<size_t>(i)];
-      if (!run.dparams[chunk.tensor]) return;
-      DenseUpdateArgs a{run.params[chunk.tensor].f32(), run.dparams[chunk.tensor].f32(), {}, step};
-      for (size_t s = 0; s < rule_.states.size(); ++s)
-        a.state[s] = run.params[static_cast<int64_t>(s + 1) * tensors_ + chunk.tensor].f32();
-      kernels_.update(a, chunk.range);
+      if (run.dparams[chunk.tensor]) kernels_.update(tensor(run, chunk.tensor, step), chunk.range);
     });
+  }
+
+  void update_part(const Run& run, size_t i, Range rows, Range cols, const View& gradient) const override {
+    RuleStep step = rule_.at(run.lr, run.step);
+    step.scale = run.scale;
+    DenseUpdateArgs a = tensor(run, static_cast<int64_t>(i), step);
+    for (int64_t r = rows.begin; r < rows.end; ++r) {
+      const int64_t first = r * run.dparams[i].cols + cols.begin;
+      a.g = gradient.row(r - rows.begin) - first;  // the kernel counts from the tensor's start
+      kernels_.update(a, {first, first + cols.end - cols.begin});
+    }
   }
 
   Cost cost(const Run&, bool) const override {
@@ -66,6 +76,13 @@ class DenseUpdate : public Op {
     int64_t tensor;
     Range range;
   };
+
+  DenseUpdateArgs tensor(const Run& run, int64_t i, const RuleStep& step) const {
+    DenseUpdateArgs a{run.params[i].f32(), run.dparams[i].f32(), {}, step};
+    for (size_t s = 0; s < rule_.states.size(); ++s)
+      a.state[s] = run.params[static_cast<int64_t>(s + 1) * tensors_ + i].f32();
+    return a;
+  }
 
   void add_squares(const Run& run) const {
     auto* parts = static_cast<double*>(run.scratch);

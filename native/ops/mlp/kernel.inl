@@ -236,14 +236,14 @@ void weight_gradient(const MlpWeightGradient& a, Range outputs, Range inputs) {
 }
 
 // Squares side by side, so that what is read and what is written are whole cache lines.
-void pack_transposed(const View& weight, float* packed, Range strips) {
+void pack_transposed(const View& weight, float* packed, Range strips, Range rows) {
   for (int64_t strip = strips.begin; strip < strips.end; ++strip) {
-    for (int64_t k = 0; k < weight.cols; k += P) {
+    for (int64_t k = rows.begin; k < rows.end; k += P) {
       for (int64_t half = 0; half < P; half += W) {
         const int64_t n = strip * P + half;
-        for (int64_t c = k; c < least(weight.cols, k + P); c += W) {
+        for (int64_t c = k; c < least(rows.end, k + P); c += W) {
           float* to = packed + (strip * weight.cols + c) * P + half;
-          const int cols = lanes(weight.cols - c);
+          const int cols = lanes(rows.end - c);
           Vec square[W];
           if (cols == W && n + W <= weight.rows) {
             const float* from = weight.row(n) + c;
@@ -264,9 +264,9 @@ void pack_transposed(const View& weight, float* packed, Range strips) {
 // Strips written side by side while a row is read: more would compete for the same places in the nearest cache.
 constexpr int64_t kStripsLoaded = 4;
 
-// Rows [rows.begin, rows.end) of a matrix as one block of strips, zero behind the last column.
-void load_strips(const View& x, float* to, Range rows, Range strips) {
-  const int64_t stride = (rows.end - rows.begin) * P, whole = least(strips.end, x.cols / P);
+// Rows [rows.begin, rows.end) of a matrix to strips `stride` apart, zero behind the last column.
+void load_strips(const View& x, float* to, int64_t stride, Range rows, Range strips) {
+  const int64_t whole = least(strips.end, x.cols / P);
   for (int64_t strip = strips.begin; strip < whole; strip += kStripsLoaded) {
     const int64_t end = least(whole, strip + kStripsLoaded);
     for (int64_t i = rows.begin; i < rows.end; ++i) {
@@ -278,7 +278,7 @@ void load_strips(const View& x, float* to, Range rows, Range strips) {
       }
     }
   }
-  if (whole == strips.end) return;
+  if (whole >= strips.end) return;
   const int64_t cols = x.cols - whole * P;
   for (int64_t i = rows.begin; i < rows.end; ++i) {
     const float* from = x.row(i) + whole * P;
@@ -288,9 +288,13 @@ void load_strips(const View& x, float* to, Range rows, Range strips) {
   }
 }
 
-void pack(const View& weight, float* packed, Range strips) { load_strips(weight, packed, {0, weight.rows}, strips); }
+void pack(const View& weight, float* packed, Range strips, Range rows) {
+  load_strips(weight, packed + rows.begin * P, weight.rows * P, rows, strips);
+}
 
-void load_rows(const View& x, float* strips, Range rows) { load_strips(x, strips, rows, {0, strips_of(x.cols)}); }
+void load_rows(const View& x, float* strips, Range rows) {
+  load_strips(x, strips, (rows.end - rows.begin) * P, rows, {0, strips_of(x.cols)});
+}
 
 void output_gradient(const View& dout, const View& out, Activation activation, float* strips, Range rows) {
   load_rows(dout, strips, rows);

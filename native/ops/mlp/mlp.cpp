@@ -20,14 +20,17 @@ const VariantTable<MlpKernels> kVariants = {{
 // Roughly, of one core; only to judge whether a loop is worth waking the pool.
 constexpr double kFlopsPerNs = 50, kWeightsPerNs = 10, kFloatsPackedPerNs = 2;
 
+constexpr int64_t kTall = 64, kWide = 128;  // a tile of weights: rows, columns
+constexpr int64_t kLineFloats = 16;  // of a line of the caches
+
 // Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
 int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64); }
 
 struct Layer {
   int64_t inputs, outputs;
   Activation activation;
-  int64_t packed_bias, packed;  // where in Run::packed: the bias, padded; strips of W^T
-  int64_t dz, packed_back;      // where in Run::scratch: B * dz, and behind all dz, strips of W
+  int64_t packed_bias, packed, packed_back;  // where in Run::packed: the bias, padded; strips of W^T; strips of W
+  int64_t dz;                                // where in Run::scratch, B times
 };
 
 // Where the compressed form takes over, as shares of the dense form's products: true weights, and, behind another
@@ -35,7 +38,7 @@ struct Layer {
 constexpr double kSparseDensity = 0.3;
 constexpr int64_t kExamplesAlone = 3;  // up to so many examples are taken one by one
 
-// A piece of work of one layer, in strips: tiles of its dW, or (outputs unused) strips of its packed weights.
+// A tile of the weights of one layer (and their gradient), in strips; with its first inputs come the biases.
 struct Task {
   size_t layer;
   Range outputs, inputs;
@@ -55,6 +58,7 @@ class Mlp : public Op {
     backward_reads_outputs = layers_.back().activation != Activation::none;
     sparse_flags_ = packed_floats;
     packed_floats += static_cast<int64_t>(layers_.size());
+    updates_parts = true;
     plan();
   }
 
@@ -62,17 +66,7 @@ class Mlp : public Op {
   // pass needs the values of the dense one. With bf16 none is.
   void prepare(const Run& run) const override {
     for (size_t l = 0; l < layers_.size(); ++l) is_sparse(run, l) = !run.training && !rounding_ && compress_layer(run, l);
-    for_tasks(run.pool, forward_packing_, [&](const Task& task) {
-      const Layer& layer = layers_[task.layer];
-      const View bias = has_bias_ ? run.params[2 * task.layer + 1] : View{};
-      if (!is_sparse(run, task.layer)) {
-        kernels_.pack_transposed(run.params[weight_of(task.layer)], run.packed + layer.packed, task.outputs);
-        round_strips(run.packed + layer.packed, task.outputs, layer.inputs);
-      }
-      const int64_t end = task.outputs.end * kernels_.strip;
-      for (int64_t n = task.outputs.begin * kernels_.strip; n < end; ++n)
-        run.packed[layer.packed_bias + n] = bias && n < layer.outputs ? bias.f32()[n] : 0;
-    });
+    for_tasks(run.pool, 2 / kFloatsPackedPerNs, [&](const Task& task) { pack(run, task); });
   }
 
   void forward(const Run& run) const override {
@@ -84,18 +78,18 @@ class Mlp : public Op {
   }
 
   void backward(const Run& run) const override {
-    for_tasks(run.pool, backward_packing_, [&](const Task& task) {
-      if (!task.layer && !run.din[0]) return;
-      kernels_.pack(run.params[weight_of(task.layer)], packed_back(run, task.layer), task.inputs);
-      round_strips(packed_back(run, task.layer), task.inputs, layers_[task.layer].outputs);
-    });
     for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
     const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
-    for_tasks(run.pool, tiles_, [&](const Task& task) { weight_gradient(run, task); }, ns_per_work);
+    for_tasks(run.pool, ns_per_work, [&](const Task& task) {
+      if (run.update)
+        update(run, task);
+      else
+        weight_gradient(run, task, run.dparams[weight_of(task.layer)]);
+    });
   }
 
   size_t scratch_bytes(const Run& run) const override {
-    const int64_t back = run.dout ? run.batch * dz_columns_ + back_floats_ : 0;
+    const int64_t back = run.dout ? run.batch * dz_columns_ : 0;
     const int64_t panels = run.training ? 0 : (serial(run) ? 1 : blocks(run)) * panel_floats();
     return static_cast<size_t>(std::max(back, panels)) * sizeof(float);
   }
@@ -117,31 +111,25 @@ class Mlp : public Op {
 
   void add_layer(const MlpLayers::Layer& layer) {
     const int64_t inputs = layer.inputs, width = layer.outputs;
-    const int64_t bias = packed_floats, weight = bias + pad(width);
-    layers_.push_back({inputs, width, layer.activation, bias, weight, dz_columns_, back_floats_});
-    packed_floats += pad(width) * (inputs + 1);
+    const int64_t bias = packed_floats, weight = bias + pad(width), back = weight + pad(width) * inputs;
+    layers_.push_back({inputs, width, layer.activation, bias, weight, back, dz_columns_});
+    packed_floats = back + width * pad(inputs);
     dz_columns_ += pad(width);
     widest_ = std::max({widest_, sparse_rows(inputs), sparse_rows(width)});
-    back_floats_ += width * pad(inputs);
     saved.push_back({kPerExample, pad(inputs)});
   }
 
   // The tasks depend on the widths alone; the largest come first, so that no thread is left with one at the end.
   void plan() {
-    const int64_t tall = 64 / std::min<int64_t>(kernels_.strip, 64), wide = 2 * tall, pack_strips = tall;
+    const int64_t tall = kTall / kernels_.strip, wide = kWide / kernels_.strip;
     for (size_t l = 0; l < layers_.size(); ++l) {
       const Layer& layer = layers_[l];
       const int64_t n = strips(layer.outputs), k = strips(layer.inputs);
-      for (int64_t i = 0; i < n; i += pack_strips)
-        forward_packing_.push_back(task(l, {i, std::min(n, i + pack_strips)}, {0, k}));
-      for (int64_t j = 0; j < k; j += pack_strips)
-        backward_packing_.push_back(task(l, {0, n}, {j, std::min(k, j + pack_strips)}));
       for (int64_t i = 0; i < n; i += tall)
         for (int64_t j = 0; j < k; j += wide)
           tiles_.push_back(task(l, {i, std::min(n, i + tall)}, {j, std::min(k, j + wide)}));
     }
-    for (auto* tasks : {&forward_packing_, &backward_packing_, &tiles_})
-      std::stable_sort(tasks->begin(), tasks->end(), [](const Task& a, const Task& b) { return a.work > b.work; });
+    std::stable_sort(tiles_.begin(), tiles_.end(), [](const Task& a, const Task& b) { return a.work > b.work; });
   }
 
   Task task(size_t layer, Range outputs, Range inputs) const {
@@ -150,18 +138,61 @@ class Mlp : public Op {
   }
 
   template <class F>
-  void for_tasks(Pool* pool, const std::vector<Task>& tasks, F&& run_task,
-                 double ns_per_work = 1 / kFloatsPackedPerNs) const {
+  void for_tasks(Pool* pool, double ns_per_work, F&& run_task) const {
     double work = 0;
-    for (const Task& task : tasks) work += task.work;
-    for_chunks(pool, static_cast<int64_t>(tasks.size()), work * ns_per_work,
-               [&](int64_t i) { run_task(tasks[static_cast<size_t>(i)]); });
+    for (const Task& task : tiles_) work += task.work;
+    for_chunks(pool, static_cast<int64_t>(tiles_.size()), work * ns_per_work,
+               [&](int64_t i) { run_task(tiles_[static_cast<size_t>(i)]); });
+  }
+
+  // The rows or columns of these strips, of which there are `count` in all.
+  Range span(Range strips, int64_t count) const {
+    return {strips.begin * kernels_.strip, std::min(count, strips.end * kernels_.strip)};
+  }
+
+  void pack(const Run& run, const Task& task) const {
+    const Layer& layer = layers_[task.layer];
+    if (!is_sparse(run, task.layer)) {
+      const View& weight = run.params[weight_of(task.layer)];
+      const Range rows = span(task.outputs, layer.outputs), cols = span(task.inputs, layer.inputs);
+      kernels_.pack_transposed(weight, run.packed + layer.packed, task.outputs, cols);
+      kernels_.pack(weight, run.packed + layer.packed_back, task.inputs, rows);
+      round_strips(run.packed + layer.packed, task.outputs, layer.inputs, cols);
+      round_strips(run.packed + layer.packed_back, task.inputs, layer.outputs, rows);
+    }
+    if (task.inputs.begin) return;
+    const View bias = has_bias_ ? run.params[2 * task.layer + 1] : View{};
+    const int64_t end = task.outputs.end * kernels_.strip;
+    for (int64_t n = task.outputs.begin * kernels_.strip; n < end; ++n)
+      run.packed[layer.packed_bias + n] = bias && n < layer.outputs ? bias.f32()[n] : 0;
+  }
+
+  // The weights that update() will change come while their gradient is computed.
+  void prefetch(const Run& run, const Task& task) const {
+    const Range rows = span(task.outputs, layers_[task.layer].outputs), cols = span(task.inputs, layers_[task.layer].inputs);
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      const float* row = run.params[weight_of(task.layer)].row(n);
+      for (int64_t k = cols.begin; k < cols.end; k += kLineFloats) __builtin_prefetch(row + k);
+    }
+  }
+
+  // The gradient never leaves the nearest caches; the weights come there while it is computed.
+  void update(const Run& run, const Task& task) const {
+    const Layer& layer = layers_[task.layer];
+    const Range rows = span(task.outputs, layer.outputs), cols = span(task.inputs, layer.inputs);
+    prefetch(run, task);
+    alignas(64) float gradient[kTall * kWide];
+    View tile{gradient, DType::f32, rows.end - rows.begin, cols.end - cols.begin, kWide};
+    weight_gradient(run, task, {gradient - rows.begin * kWide - cols.begin, DType::f32, layer.outputs, layer.inputs, kWide});
+    run.update->apply(weight_of(task.layer), rows, cols, tile);
+    if (has_bias_ && !task.inputs.begin) {
+      float* bias = run.dparams[2 * task.layer + 1].f32() + rows.begin;
+      run.update->apply(2 * task.layer + 1, {0, 1}, rows, {bias, DType::f32, 1, rows.end - rows.begin, kWide});
+    }
+    pack(run, task);
   }
 
   float* dz(const Run& run, size_t l) const { return static_cast<float*>(run.scratch) + run.batch * layers_[l].dz; }
-  float* packed_back(const Run& run, size_t l) const {
-    return static_cast<float*>(run.scratch) + run.batch * dz_columns_ + layers_[l].packed_back;
-  }
 
   // Of the forward pass (and as many for the input gradients), or of the whole backward pass.
   double flops(const Run& run, bool backward) const {
@@ -307,7 +338,7 @@ class Mlp : public Op {
       const Layer& layer = layers_[l];
       MlpProduct a{};
       a.in = dz_of(l);
-      a.matrix = packed_back(run, l);
+      a.matrix = run.packed + layer.packed_back;
       a.rows = rows.end - rows.begin;
       a.depth = layer.outputs;
       a.cols = layer.inputs;
@@ -319,14 +350,15 @@ class Mlp : public Op {
     }
   }
 
-  // With precision bf16: rows of a block, all of its columns; or strips, all of their rows.
+  // With precision bf16: rows of a block, all of its columns; or rows of strips that have `all` rows.
   void round(float* block, Range rows, int64_t columns) const {
     if (rounding_) rounding_->round(block, block, (rows.end - rows.begin) * columns);
   }
-  void round_strips(float* packed, Range strips, int64_t rows) const {
-    const int64_t strip = rows * kernels_.strip;
-    float* const begin = packed + strips.begin * strip;
-    if (rounding_) rounding_->round(begin, begin, (strips.end - strips.begin) * strip);
+  void round_strips(float* packed, Range strips, int64_t all, Range rows) const {
+    for (int64_t s = strips.begin; rounding_ && s < strips.end; ++s) {
+      float* const part = packed + (s * all + rows.begin) * kernels_.strip;
+      rounding_->round(part, part, (rows.end - rows.begin) * kernels_.strip);
+    }
   }
 
   // To rows of a matrix, or to strips.
@@ -337,10 +369,10 @@ class Mlp : public Op {
     a.writable = to ? pad(a.cols) : a.cols;
   }
 
-  void weight_gradient(const Run& run, const Task& task) const {
+  void weight_gradient(const Run& run, const Task& task, const View& dweight) const {
     const Layer& layer = layers_[task.layer];
     MlpWeightGradient a{};
-    a.dweight = run.dparams[weight_of(task.layer)];
+    a.dweight = dweight;
     a.dbias = has_bias_ ? run.dparams[2 * task.layer + 1] : View{};
     a.dz = dz(run, task.layer);
     a.x = run.saved[task.layer].f32();
@@ -355,10 +387,10 @@ class Mlp : public Op {
   const RoundingKernels* rounding_ = nullptr;  // of precision bf16
   bool has_bias_;
   std::vector<Layer> layers_;
-  int64_t dz_columns_ = 0, back_floats_ = 0;
+  int64_t dz_columns_ = 0;
   int64_t sparse_flags_ = 0;  // where in Run::packed: one int32 for each layer
   int64_t widest_ = 0;        // room of a panel, in columns
-  std::vector<Task> forward_packing_, backward_packing_, tiles_;
+  std::vector<Task> tiles_;
 };
 
 }  // namespace

@@ -49,9 +49,10 @@ struct MlpWeightGradient {
 struct MlpKernels {
   int64_t strip;  // P
 
-  // Strips of W^T (weights [N,K], N columns in strips) or of W (K columns in strips).
-  void (*pack_transposed)(const View& weight, float* packed, Range strips);
-  void (*pack)(const View& weight, float* packed, Range strips);
+  // Strips of W^T (weights [N,K], N columns in strips) or of W (K columns in strips): of each strip the K or N rows `rows`,
+  // which begin at a multiple of P.
+  void (*pack_transposed)(const View& weight, float* packed, Range strips, Range rows);
+  void (*pack)(const View& weight, float* packed, Range strips, Range rows);
   // One block: x rows to strips; dz of the last layer from dout and out.
   void (*load_rows)(const View& x, float* strips, Range rows);
   void (*output_gradient)(const View& dout, const View& out, Activation activation, float* strips, Range rows);

@@ -15,14 +15,14 @@ T& at(T* block, int64_t rows, int64_t i, int64_t c) {
   return block[c / P * rows * P + i * P + c % P];
 }
 
-void pack_transposed(const View& weight, float* packed, Range strips) {
+void pack_transposed(const View& weight, float* packed, Range strips, Range rows) {
   for (int64_t n = strips.begin * P; n < strips.end * P; ++n)
-    for (int64_t k = 0; k < weight.cols; ++k) at(packed, weight.cols, k, n) = n < weight.rows ? weight.row(n)[k] : 0;
+    for (int64_t k = rows.begin; k < rows.end; ++k) at(packed, weight.cols, k, n) = n < weight.rows ? weight.row(n)[k] : 0;
 }
 
-void pack(const View& weight, float* packed, Range strips) {
+void pack(const View& weight, float* packed, Range strips, Range rows) {
   for (int64_t k = strips.begin * P; k < strips.end * P; ++k)
-    for (int64_t n = 0; n < weight.rows; ++n) at(packed, weight.rows, n, k) = k < weight.cols ? weight.row(n)[k] : 0;
+    for (int64_t n = rows.begin; n < rows.end; ++n) at(packed, weight.rows, n, k) = k < weight.cols ? weight.row(n)[k] : 0;
 }
 
 void load_rows(const View& x, float* strips, Range rows) {
