@@ -232,9 +232,9 @@ TEST(op_runner_refuses_views_that_do_not_fit) {
   const auto view = [&](int64_t rows, int64_t cols, DType dtype = DType::f32) {
     return View{numbers, dtype, rows, cols, cols};
   };
-  expect_error(Code::shape, "expected 3 x 2 of float32, received 2 x 2", [&] { runner.bind(Slot::in, 0, view(2, 2)); });
+  expect_error(Code::shape, "expected 3 x 2 of f32, received 2 x 2", [&] { runner.bind(Slot::in, 0, view(2, 2)); });
   expect_error(Code::shape, "received 3 x 5", [&] { runner.bind(Slot::in, 1, view(3, 5)); });
-  expect_error(Code::shape, "int32", [&] { runner.bind(Slot::in, 1, view(3, 4, DType::i32)); });
+  expect_error(Code::shape, "of i32", [&] { runner.bind(Slot::in, 1, view(3, 4, DType::i32)); });
   expect_error(Code::shape, "there are only 2", [&] { runner.bind(Slot::in, 2, view(3, 4)); });
   expect_error(Code::shape, "expected bags of 0 tables", [&] { runner.bind_bags(0, Bags{1}); });
   runner.bind(Slot::in, 0, view(3, 2));
