@@ -53,12 +53,13 @@ const figure = (title: string, note: string, content: string): string =>
 function tiles({ kernels, scaling, rivals }: BenchResults): string {
   const step = rivals?.results.find(row => row.case === 'step' && row.rivals.length > 0)
   const one = rivals?.results.find(row => row.case === 'predict' && row.batch === 1 && row.rivals.length > 0)
-  const share = (test: (m: Measurement) => boolean) => {
-    const shares = kernels?.ops.filter(test).map(m => m.share) ?? []
-    return shares.length > 0 ? Math.max(...shares) : undefined
-  }
-  const product = share(m => m.op === 'mlp' && m.pass === 'forward')
-  const gather = share(m => m.op === 'embedding_bag' && m.bound === 'gather')
+  // Of the largest fp32 case, whose shape begins with the batch.
+  const share = (op: string) =>
+    kernels?.ops
+      .filter(m => m.op === op && m.pass === 'forward' && m.shape.startsWith('B '))
+      .toSorted((a, b) => b.flops - a.flops)[0]?.share
+  const product = share('mlp')
+  const gather = share('embedding_bag')
   const one4 = scaling?.threads.filter(timing => timing.case === 'step').toSorted((a, b) => a.threads - b.threads)
   const last = one4?.at(-1)
   const all: [figure: string, text: string][] = [

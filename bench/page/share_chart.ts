@@ -23,7 +23,8 @@ export function essential(ops: readonly Measurement[]): Measurement[] {
 
 /** The chart's content and its size. */
 export function shareChart(ops: readonly Measurement[]): { width: number; height: number; body: string } {
-  const x = (share: number) => LEFT + (WIDTH - LEFT - RIGHT) * Math.min(share, 1.1) * (1 / 1.1)
+  const most = Math.max(1.1, 1.08 * Math.max(...ops.map(({ share }) => share)))
+  const x = (share: number) => LEFT + ((WIDTH - LEFT - RIGHT) * share) / most
   let bottom = TOP
   const tops = ops.map(({ op }, i) => {
     if (i > 0 && ops[i - 1]!.op !== op) bottom += GAP

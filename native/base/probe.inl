@@ -30,6 +30,7 @@ float gather_loop(const float* table, int64_t width, const int32_t* rows, int64_
     if (ahead && i + ahead < count) {
       const float* next = table + rows[i + ahead] * width;
       for (int64_t k = 0; k < width; k += kLine) __builtin_prefetch(next + k);
+      if (width % kLine) __builtin_prefetch(next + width - 1);  // the row may end in one line more
     }
     const float* row = table + rows[i] * width;
     int64_t k = 0;
@@ -49,6 +50,7 @@ float update_loop(float* table, int64_t width, const int32_t* rows, int64_t coun
     if (ahead && i + ahead < count) {
       const float* next = table + rows[i + ahead] * width;
       for (int64_t k = 0; k < width; k += kLine) __builtin_prefetch(next + k, 1);
+      if (width % kLine) __builtin_prefetch(next + width - 1, 1);
     }
     float* row = table + rows[i] * width;
     int64_t k = 0;
