@@ -71,14 +71,17 @@ void Batch::point_at_raw(size_t columns) {
   offsets_.resize(columns);
   indices_.resize(columns);
   weights_.resize(columns);
+  counts_.resize(columns);
   bool weighted = false;
   for (size_t t = 0; t < tables.size(); ++t) {
     offsets_[t] = tables[t].offsets.data();
     indices_[t] = tables[t].indices.data();
     weights_[t] = tables[t].weighted ? tables[t].weights.data() : nullptr;
+    counts_[t] = static_cast<int64_t>(tables[t].indices.size());
     weighted |= tables[t].weighted;
   }
-  bags_ = {static_cast<int64_t>(columns), offsets_.data(), indices_.data(), weighted ? weights_.data() : nullptr};
+  bags_ = {static_cast<int64_t>(columns), offsets_.data(), indices_.data(), weighted ? weights_.data() : nullptr,
+           counts_.data()};
 }
 
 void Batch::seal() { point_at_raw(tables.size()); }

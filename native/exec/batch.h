@@ -57,6 +57,7 @@ struct Batch {
   Bags bags_;
   std::vector<const int32_t*> offsets_, indices_;
   std::vector<const float*> weights_;
+  std::vector<int64_t> counts_;
   std::vector<Derived> derived_;
   std::vector<int32_t> one_each_;  // 0, 1, ..., B
   std::vector<float> ones_;

@@ -95,7 +95,7 @@ void Batch::derive(const InputSpec& inputs, Pool* pool) {
   for (size_t d = 0; d < derived_.size(); ++d) lay_out(inputs, d);
   // Derived columns of an example depend on nothing but this example: chunks of examples, each through all columns.
   int64_t lookups = 0;
-  for (size_t d = 0; d < derived_.size(); ++d) lookups += bags_.lookups(static_cast<int64_t>(tables.size() + d), size);
+  for (size_t d = 0; d < derived_.size(); ++d) lookups += bags_.lookups(static_cast<int64_t>(tables.size() + d));
   const int64_t chunks = (size + kExamplesPerChunk - 1) / kExamplesPerChunk;
   for_chunks(pool, chunks, kNsPerLookup * static_cast<double>(lookups), [&](int64_t i) {
     for (size_t d = 0; d < derived_.size(); ++d) fill(inputs, d, chunk_range(size, chunks, i));
@@ -127,7 +127,8 @@ void Batch::lay_out(const InputSpec& inputs, size_t d) {
     weights_[at] = weights_[from];
     one_hot_[at] = one_hot_[from];
   }
-  to.indices.resize(static_cast<size_t>(offsets_[at][size]));
+  counts_[at] = offsets_[at][size];
+  to.indices.resize(static_cast<size_t>(counts_[at]));
   indices_[at] = to.indices.data();
 }
 

@@ -46,7 +46,7 @@ OpRunner::Shape OpRunner::shape(Slot slot, size_t i) const {
 int64_t OpRunner::lookups() const {
   int64_t lookups = 0;
   for (const Value& value : values_)
-    if (value.bags) lookups += value.bags->total_lookups(run_.batch);
+    if (value.bags) lookups += value.bags->total_lookups();
   return lookups;
 }
 

@@ -163,7 +163,7 @@ void Program::backward(Execution& e, Pool* pool) {
     const Op& op = *graph_.nodes[n].op;
     Run run = run_of(e, n, pool);
     if (updates_per_lookup(op) && op.wants_dlookup(run)) {
-      e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups(e.batch) * op.dlookup_cols) * sizeof(float));
+      e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups() * op.dlookup_cols) * sizeof(float));
       run.dlookup = e.dlookup[n].as<float>();
     }
     run.scratch = scratch_for(op, run);

@@ -145,7 +145,7 @@ Run Program::update_run(const Execution& e, Update& update, Pool* pool) {
     update.in.push_back(views.in[0]);
     View gradient = views.dout[0];
     if (update.sparse->gradient == SparseUpdate::per_lookup) {
-      const int64_t lookups = views.in[0].bags->total_lookups(e.batch), cols = graph_.nodes[update.node].op->dlookup_cols;
+      const int64_t lookups = views.in[0].bags->total_lookups(), cols = graph_.nodes[update.node].op->dlookup_cols;
       gradient = {e.dlookup[update.node].data(), DType::f32, lookups, cols, cols};
     }
     update.in.push_back({gradient, nullptr});

@@ -54,10 +54,11 @@ struct Bags {
   const int32_t* const* offsets = nullptr;  // [T] -> [B+1], never decreasing, first 0, last L
   const int32_t* const* indices = nullptr;  // [T] -> [L], in [0, R)
   const float* const* weights = nullptr;    // null, or [T] -> [L] or null: per-sample weights
-  int64_t lookups(int64_t t, int64_t batch) const { return offsets[t][batch]; }
-  int64_t total_lookups(int64_t batch) const {
+  const int64_t* counts = nullptr;          // [T]: L. The lists are host memory, what they lead to is the device's
+  int64_t lookups(int64_t t) const { return counts[t]; }
+  int64_t total_lookups() const {
     int64_t total = 0;
-    for (int64_t t = 0; t < tables; ++t) total += lookups(t, batch);
+    for (int64_t t = 0; t < tables; ++t) total += counts[t];
     return total;
   }
 };

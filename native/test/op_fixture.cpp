@@ -132,9 +132,10 @@ void OpFixture::fill_bags(const Input& input, size_t at) {
     offsets_.push_back(offsets);
     indices_.push_back(indices);
     weights_.push_back(weights);
+    counts_.push_back(lookups);
   }
   bags_ = {static_cast<int64_t>(input.table_rows.size()), offsets_.data(), indices_.data(),
-           input.weighted ? weights_.data() : nullptr};
+           input.weighted ? weights_.data() : nullptr, counts_.data()};
   runner_.bind_bags(at, bags_);
 }
 
@@ -224,7 +225,7 @@ std::vector<Result> OpFixture::results() {
   for (size_t i = 0; !updates && i < runner_.count(Slot::params); ++i)
     if (runner_.op().params[i].buffer) add(results, "buffer", i, runner_.view(Slot::params, i));
   if (!updates && runner_.dlookup()) {
-    const int64_t lookups = bags_.total_lookups(runner_.batch()) * runner_.op().dlookup_cols;
+    const int64_t lookups = bags_.total_lookups() * runner_.op().dlookup_cols;
     add(results, "dlookup", 0, {runner_.dlookup(), DType::f32, 1, lookups, lookups});
   }
   return results;
@@ -242,7 +243,7 @@ std::vector<Result> OpFixture::read_only() {
   for (int i = 0; i < case_.gradients; ++i)
     add(given, "dparam", static_cast<size_t>(i), runner_.view(Slot::dparams, static_cast<size_t>(i)));
   for (size_t t = 0; t < indices_.size(); ++t) {
-    const int64_t lookups = bags_.lookups(static_cast<int64_t>(t), runner_.batch());
+    const int64_t lookups = bags_.lookups(static_cast<int64_t>(t));
     add(given, "indices", t, {indices_[t], DType::i32, 1, lookups, lookups});
     add(given, "offsets", t, {offsets_[t], DType::i32, 1, runner_.batch() + 1, runner_.batch() + 1});
     add(given, "weights", t, {weights_[t], DType::f32, 1, lookups, lookups});

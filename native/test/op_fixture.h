@@ -58,6 +58,7 @@ class OpFixture {
   Bags bags_;
   std::vector<int32_t*> offsets_, indices_;
   std::vector<float*> weights_;
+  std::vector<int64_t> counts_;
   std::vector<Result> given_, predicted_;
 };
 

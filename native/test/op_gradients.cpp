@@ -97,7 +97,7 @@ void add_sparse(OpFixture& fixture, const OpCase& c, const SparseUpdate& update,
   args.name = "update";
   const size_t scales = update.scale_params.size();
   OpRunner sgd("embedding_update", args, runner.batch());
-  const int64_t lookups = fixture.bags()->total_lookups(runner.batch()), cols = runner.op().dlookup_cols;
+  const int64_t lookups = fixture.bags()->total_lookups(), cols = runner.op().dlookup_cols;
   const bool per_lookup = update.gradient == SparseUpdate::per_lookup;
   sgd.bind_bags(0, *fixture.bags());
   sgd.bind(Slot::in, 1, per_lookup ? View{runner.dlookup(), DType::f32, lookups, cols, cols} : runner.view(Slot::dout, 0));
@@ -129,7 +129,7 @@ std::vector<Tensor> differentiable_tensors(OpFixture& fixture, const OpCase& c) 
   const bool of_rows = std::any_of(updates.begin(), updates.end(), [](const SparseUpdate& u) { return u.gradient == SparseUpdate::per_lookup; });
   const float* dlookup = of_rows ? nullptr : runner.dlookup();
   for (int64_t t = 0; dlookup && t < fixture.bags()->tables; ++t) {
-    const int64_t lookups = fixture.bags()->lookups(t, runner.batch());
+    const int64_t lookups = fixture.bags()->lookups(t);
     if (fixture.lookup_weights(t))
       tensors.push_back({"lookup weights " + std::to_string(t), fixture.lookup_weights(t), 1, lookups, lookups,
                          std::vector<float>(dlookup, dlookup + lookups)});

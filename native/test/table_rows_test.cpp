@@ -114,7 +114,7 @@ std::vector<float> updated(const Attrs& rule, DType dtype, Isa isa, uint64_t key
   std::vector<int32_t> offsets(kRows + 1);
   std::iota(offsets.begin(), offsets.end(), 0);
   const int32_t *first = offsets.data(), *indices = first;
-  const Bags bags{1, &first, &indices, nullptr};
+  const Bags bags{1, &first, &indices, nullptr, &kRows};
   MakeArgs args;
   args.name = "node";
   args.attrs = rule;

@@ -76,7 +76,7 @@ class EmbeddingBag : public Op {
     each_chunk(run, cut_chunks(run), [&](const TableColumn& column, int64_t, const BagCut& cut) {
       if (column.pooling != Pooling::sum) return;
       float* dlookup = run.dlookup;
-      for (int64_t bag = 0; bag < column.bag; ++bag) dlookup += bags.lookups(bag, run.batch);
+      for (int64_t bag = 0; bag < column.bag; ++bag) dlookup += bags.lookups(bag);
       const EmbeddingBagBackward a{dlookup, dout.f32() + column.at, dout.stride, table(run, column)};
       if (cut.bags.begin < cut.bags.end) kernels_.backward(a, cut.bags);
       for (const BagPart& part : {cut.head, cut.tail}) {
@@ -95,7 +95,7 @@ class EmbeddingBag : public Op {
     if (backward && !wants_dlookup(run)) return {};
     Cost cost{0, 4 * static_cast<double>(run.batch) * static_cast<double>(options_.cols + (backward ? 0 : options_.positions_cols))};
     for (const TableColumn& column : options_.columns) {
-      const auto lookups = static_cast<double>(bags.lookups(column.bag, run.batch));
+      const auto lookups = static_cast<double>(bags.lookups(column.bag));
       cost.flops += lookups * static_cast<double>(column.width) * (backward ? 2 : 1);
       cost.bytes += lookups * static_cast<double>(row_bytes(run.params[column.table].dtype, column.width) + (backward ? 8 : 4));
     }
@@ -157,7 +157,7 @@ class EmbeddingBag : public Op {
     for (const TableColumn& column : options_.columns) read[static_cast<size_t>(column.bag)] = column.pooling == Pooling::sum;
     float* dlookup = run.dlookup;
     for (int64_t bag = 0; bag < bags.tables; ++bag) {
-      const int64_t lookups = bags.lookups(bag, run.batch);
+      const int64_t lookups = bags.lookups(bag);
       if (!read[static_cast<size_t>(bag)]) std::fill_n(dlookup, lookups, 0.0f);
       dlookup += lookups;
     }
@@ -174,7 +174,7 @@ class EmbeddingBag : public Op {
             bags.indices[column.bag],
             bags.weights ? bags.weights[column.bag] : nullptr,
             row_weights_ ? run.params[options_.tables() + column.table].f32() : nullptr,
-            bags.lookups(column.bag, run.batch),
+            bags.lookups(column.bag),
             column.pooling};
   }
 
@@ -189,7 +189,7 @@ class EmbeddingBag : public Op {
 
   // Bags and lookups both count, so that long bags are spread as well as many bags.
   int64_t chunks_of(const Run& run, const TableColumn& column) const {
-    const int64_t work = run.in[0].bags->lookups(column.bag, run.batch) + run.batch;
+    const int64_t work = run.in[0].bags->lookups(column.bag) + run.batch;
     return std::min(work, (work * (column.width + kLineFloats) + kChunkFloats - 1) / kChunkFloats);
   }
 
@@ -203,7 +203,7 @@ class EmbeddingBag : public Op {
     int64_t chunks = 0;
     for (const TableColumn& column : options_.columns) {
       chunks += chunks_of(run, column);
-      giant |= run.in[0].bags->lookups(column.bag, run.batch) > giant_lookups(column);
+      giant |= run.in[0].bags->lookups(column.bag) > giant_lookups(column);
     }
     return giant ? chunks : 0;
   }
@@ -230,7 +230,7 @@ class EmbeddingBag : public Op {
     for (const TableColumn& column : options_.columns) {
       const bool far = options_.rows[static_cast<size_t>(column.table)] * column.width * 4 > kNearBytes;
       const double lines = static_cast<double>((column.width + kLineFloats - 1) / kLineFloats);
-      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag, run.batch));
+      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag));
       ns += lookups * (4 + lines * (far ? kFarLineNs : kNearLineNs)) + static_cast<double>(run.batch) * 4;
     }
     return ns;

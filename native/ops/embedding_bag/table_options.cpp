@@ -92,9 +92,9 @@ bool TableOptions::any(Pooling pooling) const {
   return std::any_of(columns.begin(), columns.end(), [&](const TableColumn& c) { return c.pooling == pooling; });
 }
 
-int64_t TableOptions::lookups(const Bags& bags, int64_t batch) const {
+int64_t TableOptions::lookups(const Bags& bags) const {
   int64_t total = 0;
-  for (const TableColumn& column : columns) total += bags.lookups(column.bag, batch);
+  for (const TableColumn& column : columns) total += bags.lookups(column.bag);
   return total;
 }
 

@@ -26,8 +26,8 @@ struct TableOptions {
 
   int64_t tables() const { return static_cast<int64_t>(rows.size()); }
   bool any(Pooling pooling) const;
-  int64_t lookups(const Bags& bags, int64_t batch) const;     // of all columns
-  std::vector<int64_t> bag_rows(int64_t bags) const;          // Op::bag_rows
+  int64_t lookups(const Bags& bags) const;            // of all columns
+  std::vector<int64_t> bag_rows(int64_t bags) const;  // Op::bag_rows
 };
 
 // Reads the options; `width`: if neither width nor widths is there, 0 if one must be. Throws ERR_SHAPE for lists of

@@ -120,7 +120,7 @@ class EmbeddingUpdate : public Op {
   Cost cost(const Run& run, bool) const override {
     Cost cost;
     for (const TableColumn& column : options_.columns) {
-      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag, run.batch));
+      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag));
       const auto e = static_cast<double>(column.width);
       double states = 0;
       for (const RuleState& state : rule_.states) states += state.per_row ? 1 : e;
@@ -221,12 +221,12 @@ class EmbeddingUpdate : public Op {
     c.offsets = bags.offsets[column.bag];
     c.indices = bags.indices[column.bag];
     c.weights = weights_of(bags, column);
-    c.lookups = bags.lookups(column.bag, run.batch);
+    c.lookups = bags.lookups(column.bag);
     c.first = first;
     c.pooling = column.pooling;
     c.per_lookup = per_lookup_;
     c.gradient_stride = run.in[1].view.stride;
-    c.gradient = per_lookup_ ? before(bags, run.batch, column.bag) * c.gradient_stride : shared_gradient_ ? 0 : column.at;
+    c.gradient = per_lookup_ ? before(bags, column.bag) * c.gradient_stride : shared_gradient_ ? 0 : column.at;
     if (column.pooling == Pooling::max) {
       c.positions = column.positions_at;
       c.positions_stride = run.in[2].view.stride;
@@ -331,7 +331,7 @@ class EmbeddingUpdate : public Op {
   // The other sorts together, pass by pass.
   void sort_slices(const Run& run, const Scratch& s) const {
     const int64_t tables = options_.tables();
-    const double ns = kSortNs * static_cast<double>(options_.lookups(*run.in[0].bags, run.batch));
+    const double ns = kSortNs * static_cast<double>(options_.lookups(*run.in[0].bags));
     for (int pass = 0; pass < s.passes; ++pass) {
       const auto each_slice = [&](auto&& work) {
         for_chunks(run.pool, s.slices.total(), ns, [&](int64_t i) {
@@ -389,9 +389,9 @@ class EmbeddingUpdate : public Op {
   // A vector is a View of one row.
   static int64_t row_stride(const View& view) { return view.rows == 1 && view.cols > 1 ? 1 : view.stride; }
 
-  static int64_t before(const Bags& bags, int64_t batch, int64_t bag) {
+  static int64_t before(const Bags& bags, int64_t bag) {
     int64_t lookups = 0;
-    for (int64_t b = 0; b < bag; ++b) lookups += bags.lookups(b, batch);
+    for (int64_t b = 0; b < bag; ++b) lookups += bags.lookups(b);
     return lookups;
   }
 

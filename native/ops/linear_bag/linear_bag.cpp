@@ -45,12 +45,12 @@ class LinearBag : public Op {
     const View& dout = run.dout[0];
     if (bias_ && run.dparams[options_.tables()]) *run.dparams[options_.tables()].f32() = dout ? sum(dout) : 0;
     if (!run.dlookup || !dout) return;
-    std::fill_n(run.dlookup, run.in[0].bags->total_lookups(run.batch), 0.0f);
+    std::fill_n(run.dlookup, run.in[0].bags->total_lookups(), 0.0f);
     each_chunk(run, {dout.f32(), dout.stride, nullptr, columns(run), count()}, kernels_.backward);
   }
 
   Cost cost(const Run& run, bool backward) const override {
-    const auto lookups = static_cast<double>(options_.lookups(*run.in[0].bags, run.batch));
+    const auto lookups = static_cast<double>(options_.lookups(*run.in[0].bags));
     const auto batch = static_cast<double>(run.batch);
     if (backward) return wants_dlookup(run) ? Cost{lookups + batch, lookups * 12 + batch * 4} : Cost{batch, batch * 4};
     return {lookups, lookups * 8 + batch * 4};
@@ -90,15 +90,15 @@ class LinearBag : public Op {
       if (weights && column.pooling != Pooling::sum)
         fail(Code::argument, "[linear_bag] weights: per-sample weights go with mode sum only, received mode mean");
       float* dlookup = run.dlookup;
-      for (int64_t bag = 0; dlookup && bag < column.bag; ++bag) dlookup += bags.lookups(bag, run.batch);
+      for (int64_t bag = 0; dlookup && bag < column.bag; ++bag) dlookup += bags.lookups(bag);
       columns[k] = {weight.f32(), weight.stride, bags.offsets[column.bag], bags.indices[column.bag], weights, dlookup,
-                    bags.lookups(column.bag, run.batch), column.pooling == Pooling::mean};
+                    bags.lookups(column.bag), column.pooling == Pooling::mean};
     }
     return columns;
   }
 
   void each_chunk(const Run& run, const LinearBagArgs& a, void (*kernel)(const LinearBagArgs&, Range)) const {
-    const double ns = kLookupNs * static_cast<double>(options_.lookups(*run.in[0].bags, run.batch) + run.batch);
+    const double ns = kLookupNs * static_cast<double>(options_.lookups(*run.in[0].bags) + run.batch);
     const int64_t chunks = (run.batch + kLinearBagBlock - 1) / kLinearBagBlock;
     for_chunks(run.pool, chunks, ns, [&](int64_t i) { kernel(a, chunk_range(run.batch, chunks, i)); });
   }

@@ -65,7 +65,7 @@ class QrEmbeddingBag : public Op {
     const Bags& bags = *run.in[0].bags;
     const auto rows_of = [&](int64_t column) {
       int64_t before = 0;
-      for (int64_t bag = 0; bag < options_.columns[static_cast<size_t>(column)].bag; ++bag) before += bags.lookups(bag, run.batch);
+      for (int64_t bag = 0; bag < options_.columns[static_cast<size_t>(column)].bag; ++bag) before += bags.lookups(bag);
       return run.dlookup + before * width_;
     };
     each_chunk(run, [&](int64_t k, Range range) {
@@ -74,7 +74,7 @@ class QrEmbeddingBag : public Op {
   }
 
   Cost cost(const Run& run, bool backward) const override {
-    const auto numbers = static_cast<double>(options_.lookups(*run.in[0].bags, run.batch) * width_);
+    const auto numbers = static_cast<double>(options_.lookups(*run.in[0].bags) * width_);
     const auto out = static_cast<double>(run.batch * pairs() * out_width());
     return {numbers * 2, 4 * (numbers * (backward ? 2 : 1) + out)};
   }
@@ -131,7 +131,7 @@ class QrEmbeddingBag : public Op {
             bags.indices[q.bag],
             bags.indices[r.bag],
             bags.weights ? bags.weights[q.bag] : nullptr,
-            bags.lookups(q.bag, run.batch),
+            bags.lookups(q.bag),
             q.pooling == Pooling::mean,
             pool_first_,
             operation_};
@@ -141,7 +141,7 @@ class QrEmbeddingBag : public Op {
   template <class F>
   void each_chunk(const Run& run, F&& kernel) const {
     const int64_t per_pair = (run.batch + kBagsPerChunk - 1) / kBagsPerChunk;
-    const double ns = static_cast<double>(options_.lookups(*run.in[0].bags, run.batch)) * (4 + 0.2 * static_cast<double>(width_));
+    const double ns = static_cast<double>(options_.lookups(*run.in[0].bags)) * (4 + 0.2 * static_cast<double>(width_));
     for_chunks(run.pool, per_pair * pairs(), ns,
                [&](int64_t i) { kernel(i / per_pair, chunk_range(run.batch, per_pair, i % per_pair)); });
   }
