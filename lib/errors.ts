@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'ERR_IO' // the operating system refused a read or write; `cause` has its error
   | 'ERR_NATIVE' // the native addon could not be loaded
   | 'ERR_MEMORY' // an allocation failed
+  | 'ERR_DEVICE' // no GPU, driver or CUDA plugin, or one that does not fit or has failed; the message says what to do
 
 /** An error with a stable `code`. The message names the op or option, what was expected and what was received. */
 export class DlrmError extends Error {

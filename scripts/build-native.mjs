@@ -1,11 +1,12 @@
 // Builds build/Release/dlrm.node with CMake: through cmake-js where it is installed, else with plain cmake.
 //
-//   node scripts/build-native.mjs [--install] [--werror] [--tests] [--core-only] [--build-dir=build/cmake] [-DNAME=VALUE ...]
+//   node scripts/build-native.mjs [--install] [--werror] [--tests] [--core-only] [--cuda] [--build-dir=build/cmake] [-DNAME=VALUE ...]
 //
 //   --install    what npm runs in a user's project: does nothing when a shipped binary loads
 //   --werror     warnings are errors; kept in the build folder's cache until it is removed
 //   --tests      also builds dlrm_native_test in the build folder; kept likewise
 //   --core-only  no addon, so Node's headers are not needed (sanitizers, emulation)
+//   --cuda       instead of all this the plugin build/Release/dlrm_cuda.so, in build/cuda; needs nvcc
 //   DLRM_CMAKE_ARGS  more -DNAME=VALUE, separated by spaces, for builds started by node-gyp
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
@@ -24,7 +25,8 @@ const { values: options } = parseArgs({
     werror: { type: 'boolean', default: false },
     tests: { type: 'boolean', default: false },
     'core-only': { type: 'boolean', default: false },
-    'build-dir': { type: 'string', default: 'build/cmake' },
+    cuda: { type: 'boolean', default: false },
+    'build-dir': { type: 'string' },
     define: { type: 'string', short: 'D', multiple: true, default: [] },
   },
 })
@@ -33,7 +35,7 @@ const isCheckout = existsSync(join(root, '.git'))
 if (options.install && !isCheckout && shippedBinaryLoads()) process.exit(0)
 requireTools()
 
-const buildDir = resolve(root, options['build-dir'])
+const buildDir = resolve(root, options['build-dir'] ?? (options.cuda ? 'build/cuda' : 'build/cmake'))
 const defines = [
   ...options.define,
   ...(process.env.DLRM_CMAKE_ARGS ?? '')
@@ -43,10 +45,12 @@ const defines = [
 ]
 if (options.werror) defines.push('DLRM_WERROR=ON')
 if (options.tests) defines.push('DLRM_NATIVE_TESTS=ON')
-if (options['core-only']) defines.push('DLRM_ADDON=OFF')
-else defines.push(`CMAKE_LIBRARY_OUTPUT_DIRECTORY=${join(root, 'build', 'Release')}`)
+const addon = !options['core-only'] && !options.cuda
+if (!addon) defines.push('DLRM_ADDON=OFF')
+if (options.cuda) defines.push('DLRM_CUDA=ON')
+if (addon || options.cuda) defines.push(`CMAKE_LIBRARY_OUTPUT_DIRECTORY=${join(root, 'build', 'Release')}`)
 
-const cmakeJs = options['core-only'] ? undefined : findCmakeJs()
+const cmakeJs = addon ? findCmakeJs() : undefined
 if (!configure()) {
   // A folder configured with another generator or compiler, or moved, cannot be configured again: start it afresh, once.
   if (!existsSync(join(buildDir, 'CMakeCache.txt'))) fail('CMake could not configure the build; its message is above.')
@@ -54,7 +58,8 @@ if (!configure()) {
   if (!configure()) fail('CMake could not configure the build; its message is above.')
 }
 const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism())
-if (!run('cmake', ['--build', buildDir, '--config', 'Release', '--parallel', jobs])) {
+const target = options.cuda ? ['--target', 'dlrm_cuda'] : []
+if (!run('cmake', ['--build', buildDir, '--config', 'Release', '--parallel', jobs, ...target])) {
   fail('The native build failed; the compiler messages are above.')
 }
 
@@ -86,7 +91,10 @@ function requireTools() {
   if (!onPath('cmake')) missing.push('CMake 3.15 or newer')
   if (!process.env.CXX && !['c++', 'g++', 'clang++'].some(onPath)) missing.push('a C++17 compiler (g++ or clang++)')
   else if (!['ninja', 'make'].some(onPath)) missing.push('make or ninja')
+  if (options.cuda && !process.env.CUDACXX && !onPath('nvcc'))
+    missing.push('nvcc (CUDA 12.8 or newer) in PATH or in CUDACXX')
   if (process.platform === 'win32' || missing.length === 0) return
+  if (options.cuda) fail(`The CUDA plugin needs ${missing.join(' and ')}.`)
   fail(
     `No binary is shipped for ${process.platform}-${process.arch}, and building one needs ${missing.join(' and ')}.\n` +
       'Possible solutions:\n' +

@@ -15,6 +15,7 @@ const char* code_name(Code code) {
     case Code::value: return "ERR_VALUE";
     case Code::state: return "ERR_STATE";
     case Code::memory: return "ERR_MEMORY";
+    case Code::device: return "ERR_DEVICE";
   }
   return "ERR_STATE";
 }

@@ -5,7 +5,7 @@
 
 namespace dlrm {
 
-enum class Code { argument, shape, index, offsets, buffer, value, state, memory };
+enum class Code { argument, shape, index, offsets, buffer, value, state, memory, device };
 
 const char* code_name(Code code);  // "ERR_ARGUMENT", ...
 

@@ -122,10 +122,18 @@ const ValueSpec& MakeArgs::bags(size_t i) const {
   return inputs[i];
 }
 
+const void* find_cuda_kernels(const char* op, Device device) {
+  if (device == Device::cpu) return nullptr;
+  const void* kernels = cuda_plugin().kernels(op);
+  if (!kernels) fail(Code::argument, "[%s] device: this op has no CUDA kernels; use device \"cpu\"", op);
+  return kernels;
+}
+
 std::unique_ptr<Op> make_op(const std::string& op, MakeArgs args) {
   for (const OpDef& def : registry()) {
     if (op != def.name) continue;
     args.op = def.name;
+    find_cuda_kernels(def.name, args.device);  // before what may not know of devices
     auto made = def.make(args);
     args.attrs.done(def.name);
     return made;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/device.h"
 #include "base/isa.h"
 #include "base/pool.h"
 #include "base/view.h"
@@ -156,6 +157,10 @@ struct Run {
   float scale = 1;                // update ops: factor of every gradient
   double* squares = nullptr;      // update ops: not null: add the sum of squares of the gradients here, change nothing
   bool again = false;             // update ops: scratch is as the call with `squares` has left it
+  // On a GPU, where all views, pointers and `squares` are device memory that no host code reads:
+  CudaStream stream = nullptr;      // takes the work; nothing is waited for
+  const void* constants = nullptr;  // what write_constants wrote, copied: lr, step and key are read from there alone
+  const float* scale_at = nullptr;  // update ops: instead of `scale`, unless null
 };
 
 class Op {
@@ -186,6 +191,10 @@ class Op {
   // Bytes of Run::scratch either pass needs for this batch and these bags.
   virtual size_t scratch_bytes(const Run&) const { return 0; }
   virtual bool wants_dlookup(const Run&) const { return false; }
+  // On a GPU: what depends on Run::lr, step and key. The host writes it before every step and copies it to Run::constants, so
+  // that the recorded launches of a step (a CUDA graph) serve all of them.
+  size_t constants_bytes = 0;
+  virtual void write_constants(const Run&, void*) const {}
   // Update ops that can: what forward does to dense parameter i, in these rows and columns alone, by this gradient of them
   // (dparams tells the parameter's shape). Threads may call it at once for parts that do not overlap.
   virtual void update_part(const Run&, size_t, Range, Range, const View&) const {}
@@ -198,12 +207,21 @@ struct MakeArgs {
   Attrs attrs;
   std::vector<ValueSpec> inputs;
   Isa isa = Isa::scalar;
+  Device device = Device::cpu;
 
   // Throw ERR_SHAPE naming both sides unless there are `count` inputs / input i is a matrix (of these columns) / bags.
   void expect_inputs(size_t count) const;
   const ValueSpec& matrix(size_t i, int64_t cols = -1) const;
   const ValueSpec& bags(size_t i) const;
 };
+
+// The op's table of kernels on args.device, an XCuda of its header; null on the CPU. Throws what cuda_plugin() throws, and
+// ERR_ARGUMENT "[op] device: ..." if it has none.
+const void* find_cuda_kernels(const char* op, Device device);
+template <class Kernels>
+const Kernels* cuda_kernels(const MakeArgs& args) {
+  return static_cast<const Kernels*>(find_cuda_kernels(args.op, args.device));
+}
 
 // What embedding_update needs to carry out `update` of this op: its options, beside the optimizer's, and its inputs.
 MakeArgs sparse_update_args(const Op& op, const SparseUpdate& update, const ValueSpec& bags, Attrs rule);

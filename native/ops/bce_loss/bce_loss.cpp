@@ -21,7 +21,9 @@ constexpr int64_t kRowsPerChunk = 512;
 class BceLoss : public Op {
  public:
   explicit BceLoss(const MakeArgs& args)
-      : saturates_(args.attrs.flag(args.op, "saturates", false)), kernels_(saturates_ ? bce_loss_scalar : kVariants.pick(args.isa)) {
+      : saturates_(args.attrs.flag(args.op, "saturates", false)),
+        kernels_(saturates_ ? bce_loss_scalar : kVariants.pick(args.isa)),
+        cuda_(cuda_kernels<BceLossCuda>(args)) {
     weighted_ = args.inputs.size() == 3;
     args.expect_inputs(weighted_ ? 3 : 2);
     for (size_t i = 0; i < args.inputs.size(); ++i) args.matrix(i, 1);
@@ -43,10 +45,13 @@ class BceLoss : public Op {
     backward_reads_inputs = backward_reads_outputs = false;
   }
 
-  size_t scratch_bytes(const Run& run) const override { return static_cast<size_t>(chunks(run)) * sizeof(double); }
+  size_t scratch_bytes(const Run& run) const override {
+    return cuda_ ? cuda_->scratch_bytes(run.batch) : static_cast<size_t>(chunks(run)) * sizeof(double);
+  }
 
   void forward(const Run& run) const override {
     const BceLossForward a{run.saved[0], run.in[0].view, run.in[1].view, weighted_ ? run.in[2].view : View{}, threshold_, {class_weights_[0], class_weights_[1]}, saturates_};
+    if (cuda_) return cuda_->forward(a, run.out[0].f32(), run.batch, run.scratch, run.stream);
     auto* sums = static_cast<double*>(run.scratch);
     const int64_t n = chunks(run);
     for_chunks(run.pool, n, kernels_.forward_ns * static_cast<double>(run.batch),
@@ -58,6 +63,7 @@ class BceLoss : public Op {
 
   void backward(const Run& run) const override {
     if (!run.din[0]) return;
+    if (cuda_) return cuda_->backward(run.din[0], run.saved[0], run.dout[0].f32(), run.batch, run.stream);
     const float scale = *run.dout[0].f32() / static_cast<float>(run.batch);
     kernels_.backward(run.din[0], run.saved[0], scale, {0, run.batch});
   }
@@ -72,6 +78,7 @@ class BceLoss : public Op {
 
   const bool saturates_;
   const BceLossKernels& kernels_;
+  const BceLossCuda* const cuda_;
   bool weighted_;
   float threshold_, class_weights_[2] = {1, 1};
 };

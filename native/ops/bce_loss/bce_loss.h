@@ -13,7 +13,10 @@
 //   out [1,1]
 // Backward: dlogits_b = dout/B v w(y) (p - y), 0 where clamped. Labels get no gradient.
 #pragma once
+#include <cstddef>
+
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -23,7 +26,7 @@ struct BceLossForward {
   View weights;  // null: all 1
   float threshold;  // 0: no clamping
   float class_weights[2];
-  bool saturates;  // read by the scalar variant alone
+  bool saturates;  // read by the scalar and the CUDA variant alone
 };
 
 struct BceLossKernels {
@@ -31,6 +34,13 @@ struct BceLossKernels {
   void (*backward)(const View& dlogits, const View& slope, float scale, Range);  // dlogits = scale slope
   double forward_ns;  // per row, about
 };
+
+struct BceLossCuda {
+  size_t (*scratch_bytes)(int64_t batch);
+  void (*forward)(const BceLossForward&, float* out, int64_t batch, void* scratch, CudaStream);
+  void (*backward)(const View& dlogits, const View& slope, const float* dout, int64_t batch, CudaStream);
+};
+extern const BceLossCuda bce_loss_cuda;
 
 extern const BceLossKernels bce_loss_scalar, bce_loss_avx2, bce_loss_avx512;
 

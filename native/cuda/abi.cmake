@@ -1,0 +1,17 @@
+# cmake -DROOT=... -DTO=... -P abi.cmake: writes the version that addon and plugin must share, a hash of all headers whose
+# structs pass between them. An unchanged file is not touched.
+file(GLOB_RECURSE headers RELATIVE ${ROOT}/native ${ROOT}/native/base/*.h ${ROOT}/native/ops/*.h ${ROOT}/native/optim/*.h ${ROOT}/native/cuda/plugin.h)
+list(SORT headers)
+set(all "")
+foreach(header ${headers})
+  file(SHA256 ${ROOT}/native/${header} hash)
+  string(APPEND all "${header} ${hash}\n")
+endforeach()
+string(SHA256 abi "${all}")
+set(text "#pragma once\nnamespace dlrm {\nconstexpr const char* kCudaAbi = \"${abi}\";\n}\n")
+if(EXISTS ${TO})
+  file(READ ${TO} before)
+endif()
+if(NOT "${before}" STREQUAL "${text}")
+  file(WRITE ${TO} "${text}")
+endif()
