@@ -1,5 +1,7 @@
 #include "exec/op_runner.h"
 
+#include <cstring>
+
 #include "base/error.h"
 #include "base/table_rows.h"
 #include "exec/init.h"
@@ -22,15 +24,41 @@ void* HeapMemory::bytes(size_t bytes) {
   return buffers_.back().data();
 }
 
+ManagedMemory::~ManagedMemory() {
+  for (void* p : allocations_) cuda_plugin().release(p);
+}
+
+View ManagedMemory::matrix(Slot, int64_t rows, int64_t cols, DType dtype) {
+  return {bytes(static_cast<size_t>(rows * row_bytes(dtype, cols))), dtype, rows, cols, row_elements(dtype, cols)};
+}
+
+void* ManagedMemory::bytes(size_t bytes) {
+  void* p = nullptr;
+  cuda_check(cuda_plugin().allocate_managed(&p, bytes), "memory of an op");
+  allocations_.push_back(p);
+  memset(p, 0, bytes);
+  return p;
+}
+
 OpRunner::OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory* memory)
-    : memory_(memory ? *memory : heap_), inputs_(args.inputs), name_(op) {
+    : device_(args.device),
+      memory_(memory                          ? *memory
+              : args.device == Device::cuda ? static_cast<OpMemory&>(managed_)
+                                            : heap_),
+      inputs_(args.inputs),
+      name_(op) {
   op_ = make_op(op, std::move(args));
+  if (device_ == Device::cuda) cuda_check(cuda_plugin().create_stream(&run_.stream), "a stream");
   run_.batch = batch;
   run_.training = true;
   const size_t counts[kSlotCount] = {inputs_.size(),      op_->outputs.size(), op_->params.size(), op_->saved.size(),
                                      op_->outputs.size(), inputs_.size(),      op_->params.size()};
   for (int slot = 0; slot < kSlotCount; ++slot) views_[slot].resize(counts[slot]);
   values_.resize(inputs_.size());
+}
+
+OpRunner::~OpRunner() {
+  if (run_.stream) cuda_plugin().destroy_stream(run_.stream);
 }
 
 OpRunner::Shape OpRunner::shape(Slot slot, size_t i) const {
@@ -142,12 +170,37 @@ const Run& OpRunner::ready(Pool* pool, bool backward) {
   return run_;
 }
 
-void OpRunner::prepare(Pool* pool) { op_->prepare(ready(pool, false)); }
-void OpRunner::forward(Pool* pool) { op_->forward(ready(pool, false)); }
+void OpRunner::upload_constants() {
+  if (device_ == Device::cpu || !op_->constants_bytes) return;
+  if (!constants_) run_.constants = constants_ = memory_.bytes(op_->constants_bytes);
+  std::vector<char> host(op_->constants_bytes);
+  op_->write_constants(run_, host.data());
+  cuda_check(cuda_plugin().copy(constants_, host.data(), host.size(), run_.stream), "copy to the GPU");
+}
+
+void OpRunner::finish(const char* what) {
+  if (device_ == Device::cpu) return;
+  const std::string doing = name_ + " " + what;
+  cuda_check(cuda_plugin().launched(), doing.c_str());
+  cuda_check(cuda_plugin().synchronise(run_.stream), doing.c_str());
+}
+
+void OpRunner::prepare(Pool* pool) {
+  op_->prepare(ready(pool, false));
+  finish("prepare");
+}
+
+void OpRunner::forward(Pool* pool) {
+  const Run& run = ready(pool, false);
+  upload_constants();
+  op_->forward(run);
+  finish("forward");
+}
 
 void OpRunner::backward(Pool* pool) {
   if (!op_->differentiable) fail(Code::state, "[%s] this op has no backward pass", name_.c_str());
   op_->backward(ready(pool, true));
+  finish("backward");
 }
 
 void OpRunner::set_step(double lr, int64_t step) {

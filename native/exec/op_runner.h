@@ -25,6 +25,8 @@ class OpMemory {
 // Contiguous matrices on the heap.
 class HeapMemory : public OpMemory {
  public:
+  HeapMemory() = default;
+  HeapMemory(const HeapMemory&) = delete;
   View matrix(Slot slot, int64_t rows, int64_t cols, DType dtype) override;
   void* bytes(size_t bytes) override;
 
@@ -32,10 +34,26 @@ class HeapMemory : public OpMemory {
   std::vector<Buffer> buffers_;
 };
 
+// Contiguous matrices that GPU and CPU both reach.
+class ManagedMemory : public OpMemory {
+ public:
+  ManagedMemory() = default;
+  ManagedMemory(const ManagedMemory&) = delete;
+  ~ManagedMemory() override;
+  View matrix(Slot slot, int64_t rows, int64_t cols, DType dtype) override;
+  void* bytes(size_t bytes) override;
+
+ private:
+  std::vector<void*> allocations_;
+};
+
+// With args.device cuda what is bound and the bags' arrays are memory that the GPU reaches; the calls return when it is done.
 class OpRunner {
  public:
   // Throws Error for shapes or options the op refuses. `memory`, if given, must outlive the runner.
   OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory* memory = nullptr);
+  ~OpRunner();
+  OpRunner(const OpRunner&) = delete;
 
   // Uses the caller's memory, which must outlive the calls. Throws ERR_SHAPE unless rows, cols and dtype are the slot's.
   void bind(Slot slot, size_t i, const View& view);
@@ -77,8 +95,12 @@ class OpRunner {
   const View* given(Slot slot);  // the same, leaving missing ones null
   const Run& ready(Pool* pool, bool backward);
   int64_t lookups() const;
+  void upload_constants();
+  void finish(const char* what);
 
+  const Device device_;
   HeapMemory heap_;
+  ManagedMemory managed_;
   OpMemory& memory_;
   std::vector<ValueSpec> inputs_;
   std::string name_;
@@ -87,6 +109,7 @@ class OpRunner {
   std::vector<View> flat_[kSlotCount];
   std::vector<Value> values_;
   size_t scratch_size_ = 0;
+  void* constants_ = nullptr;
   Run run_;
 };
 

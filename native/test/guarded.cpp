@@ -18,19 +18,29 @@ constexpr int64_t kRowGap = 5;  // odd, so that rows are unaligned in turn
 }  // namespace
 
 GuardedMemory::~GuardedMemory() {
-  for (const Block& block : blocks_) munmap(block.map, block.map_bytes);
+  for (const Block& block : blocks_) {
+    if (managed_)
+      cuda_plugin().release(block.map);
+    else
+      munmap(block.map, block.map_bytes);
+  }
 }
 
 char* GuardedMemory::place(int64_t rows, int64_t cols, int64_t stride, size_t align) {
   const size_t size = rows > 0 ? static_cast<size_t>((rows - 1) * stride + cols) : 0;
   const size_t used = (size + align - 1) / align * align, inner = (used + kPage - 1) / kPage * kPage + kPage;
-  char* map = static_cast<char*>(
-      mmap(nullptr, inner + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  expect(map != MAP_FAILED, "mmap failed");
-  char* begin = map + kPage;
+  void* mapped = nullptr;
+  if (managed_)
+    cuda_check(cuda_plugin().allocate_managed(&mapped, inner + 2 * kPage), "memory of a test");
+  else
+    mapped = mmap(nullptr, inner + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  expect(mapped != MAP_FAILED, "mmap failed");
+  char *map = static_cast<char*>(mapped), *begin = map + kPage;
   std::fill_n(reinterpret_cast<uint32_t*>(begin), inner / 4, kSentinel);
-  mprotect(map, kPage, PROT_NONE);
-  mprotect(begin + inner, kPage, PROT_NONE);
+  if (!managed_) {
+    mprotect(map, kPage, PROT_NONE);
+    mprotect(begin + inner, kPage, PROT_NONE);
+  }
   char* data = edge_ == Edge::front ? begin : begin + inner - used;
   blocks_.push_back({map, inner + 2 * kPage, data, rows, cols, stride});
   return data;

@@ -14,7 +14,8 @@ enum class Edge { front, back };  // the side on which the buffer touches an ina
 class GuardedMemory : public OpMemory {
  public:
   // `strided`: inputs, outputs and their gradients get rows further apart than they are long.
-  GuardedMemory(Edge edge, bool strided) : edge_(edge), strided_(strided) {}
+  // `managed`: memory that a GPU reaches; what lies around a buffer is only compared, not inaccessible.
+  GuardedMemory(Edge edge, bool strided, bool managed = false) : edge_(edge), strided_(strided), managed_(managed) {}
   ~GuardedMemory() override;
   GuardedMemory(const GuardedMemory&) = delete;
 
@@ -35,7 +36,7 @@ class GuardedMemory : public OpMemory {
   char* place(int64_t rows, int64_t cols, int64_t stride, size_t align);  // in bytes
 
   Edge edge_;
-  bool strided_;
+  bool strided_, managed_;
   std::vector<Block> blocks_;
 };
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/device.h"
 #include "base/isa.h"
 #include "test/op_checks.h"
 #include "test/test.h"
@@ -94,6 +95,21 @@ bool wanted(const Test& test, const Options& options) {
   return options.patterns.empty();
 }
 
+// The kernels of a plugin are tested beside those of the CPU: of DLRM_CUDA_PLUGIN, else the emulated one that the build puts
+// beside the test; DLRM_CUDA_PLUGIN=none: none.
+void choose_plugin() {
+  const char* named = getenv("DLRM_CUDA_PLUGIN");
+  std::string path = cuda_plugin_path();
+  if (!named || !*named) {
+    path = path.substr(0, path.rfind('/') + 1) + "dlrm_cuda_emulated.so";
+    if (!access(path.c_str(), R_OK)) setenv("DLRM_CUDA_PLUGIN", path.c_str(), 1);
+  } else if (path == "none") {
+    unsetenv("DLRM_CUDA_PLUGIN");
+  }
+  const bool any = getenv("DLRM_CUDA_PLUGIN");
+  printf("# CUDA device: %s\n", any ? cuda_device().name : "none");
+}
+
 }  // namespace
 
 void set_context(const std::string& what) {
@@ -139,6 +155,11 @@ int main(int argc, char** argv) {
   action.sa_handler = crashed;
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(signal, &action, nullptr);
   printf("# best instruction set: %s\n", dlrm::isa_name(dlrm::best_isa()));
+  try {
+    choose_plugin();
+  } catch (const dlrm::Error& error) {
+    return fprintf(stderr, "dlrm_native_test: %s\n", error.what()), 2;
+  }
   std::vector<Test> all = tests();
   for (Test& test : op_tests()) all.push_back(std::move(test));
   int counts[3] = {0, 0, 0};

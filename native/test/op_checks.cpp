@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <set>
 
@@ -23,8 +24,8 @@ Pool& pool_of(int threads) {
   return *pool;
 }
 
-std::string describe(int64_t batch, Isa isa, const std::string& more) {
-  return std::string(isa_name(isa)) + ", B = " + std::to_string(batch) + more;
+std::string describe(int64_t batch, const Variant& variant, const std::string& more) {
+  return std::string(variant.name()) + ", B = " + std::to_string(batch) + more;
 }
 
 // Tables of 16 bits, rounded stochastically with the same random words: where the sums differ in their last places they may be
@@ -82,16 +83,17 @@ void expect_same(const std::vector<Result>& got, const std::vector<Result>& want
 }
 
 void check_variants(const OpCase& c) {
+  const std::vector<Variant> variants = variants_of(c);
   for (const int64_t batch : c.batches) {
     std::vector<Result> want;
-    for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa)
+    for (const Variant& variant : variants)
       for (const Edge edge : {Edge::back, Edge::front})
         for (const bool strided : {false, true}) {
           const std::string where =
-              describe(batch, static_cast<Isa>(isa),
+              describe(batch, variant,
                        std::string(edge == Edge::back ? ", page behind" : ", page before") + (strided ? ", strided" : ""));
           set_context(where);
-          OpFixture fixture(c, batch, static_cast<Isa>(isa), edge, strided);
+          OpFixture fixture(c, batch, variant, edge, strided);
           fixture.call(nullptr);
           try {
             fixture.expect_intact();
@@ -120,14 +122,27 @@ void check_threads(const OpCase& c) {
     }
 }
 
+// The emulator takes the threads of a block in another order each time, a GPU in any.
+void check_repeated(const OpCase& c) {
+  if (!on_device(c)) throw Skip{"no CUDA kernels for it"};
+  for (const int64_t batch : c.batches) {
+    OpFixture first(c, batch, Device::cuda), second(c, batch, Device::cuda);
+    const std::string where = describe(batch, Device::cuda, ", called twice");
+    set_context(where);
+    first.call(nullptr);
+    second.call(nullptr);
+    expect_same(second.results(), first.results(), where);
+  }
+}
+
 void check_omitted(const OpCase& c) {
-  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa) {
-    OpFixture whole(c, 3, static_cast<Isa>(isa));
+  for (const Variant& variant : variants_of(c)) {
+    OpFixture whole(c, 3, variant);
     whole.call(nullptr);
     for (size_t i = 0; i < c.inputs.size(); ++i) {
-      const std::string where = describe(3, static_cast<Isa>(isa), ", without din " + std::to_string(i));
+      const std::string where = describe(3, variant, ", without din " + std::to_string(i));
       set_context(where);
-      OpFixture fixture(c, 3, static_cast<Isa>(isa));
+      OpFixture fixture(c, 3, variant);
       fixture.call(nullptr, static_cast<int>(i));
       fixture.expect_intact();
       expect_same(fixture.results(), whole.results(), where);
@@ -154,6 +169,8 @@ void check_refusals(const OpCase& c) {
   }
   if (!c.inputs.empty()) expect_error(Code::shape, "input", [&] { make(c.op, c.attrs, {}); });
 }
+
+bool has_cuda(const std::string& op) { return getenv("DLRM_CUDA_PLUGIN") && cuda_plugin().kernels(op.c_str()); }
 
 // A case that cannot be made counts as differentiable: its tests will tell.
 bool differentiable(const OpCase& c) {
@@ -208,6 +225,7 @@ std::vector<Test> op_tests() {
     const std::string name = c.op + "/" + c.name + "/";
     tests.push_back({name + "variants", [c] { check_variants(c); }});
     tests.push_back({name + "threads", [c] { check_threads(c); }});
+    if (has_cuda(c.op)) tests.push_back({name + "repeated", [c] { check_repeated(c); }});
     tests.push_back({name + "refusals", [c] { check_refusals(c); }});
     if (!differentiable(c)) continue;
     if (!c.bf16) tests.push_back({name + "gradients", [c] { check_gradients(c); }});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -12,8 +13,8 @@
 namespace dlrm::test {
 namespace {
 
-MakeArgs make_args(const OpCase& c, Isa isa) {
-  MakeArgs args{nullptr, "node", to_attrs(c.attrs), {}, isa};
+MakeArgs make_args(const OpCase& c, const Variant& variant) {
+  MakeArgs args{nullptr, "node", to_attrs(c.attrs), {}, variant.isa, variant.device};
   for (const Input& input : c.inputs) args.inputs.push_back(value_spec(input));
   return args;
 }
@@ -43,8 +44,29 @@ float Result::f32(size_t i) const {
   return value;
 }
 
-OpFixture::OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge, bool strided)
-    : case_(c), memory_(edge, strided), runner_(c.op, make_args(c, isa), batch, &memory_) {
+bool on_device(const OpCase& c) {
+  if (!getenv("DLRM_CUDA_PLUGIN")) return false;
+  if (!cuda_plugin().kernels(c.op.c_str())) return false;
+  try {
+    make_op(c.op, make_args(c, Device::cuda));
+  } catch (const Error& error) {
+    if (error.code == Code::argument && strstr(error.what(), "] device: ")) return false;
+    throw;
+  }
+  return true;
+}
+
+std::vector<Variant> variants_of(const OpCase& c) {
+  std::vector<Variant> all;
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa) all.push_back(static_cast<Isa>(isa));
+  if (on_device(c)) all.push_back(Device::cuda);
+  return all;
+}
+
+OpFixture::OpFixture(const OpCase& c, int64_t batch, const Variant& variant, Edge edge, bool strided)
+    : case_(c),
+      memory_(edge, strided, variant.device == Device::cuda && !cuda_device().emulated),
+      runner_(c.op, make_args(c, variant), batch, &memory_) {
   for (size_t i = 0; i < c.inputs.size(); ++i)
     if (c.inputs[i].kind == Input::bags) fill_bags(c.inputs[i], i);
   for (size_t i = 0; i < c.inputs.size(); ++i) {

@@ -17,9 +17,23 @@ struct Result {
   float f32(size_t i) const;
 };
 
+// Kernels of an instruction set, or those of the device.
+struct Variant {
+  Variant(Isa isa) : isa(isa) {}
+  Variant(Device device) : device(device) {}
+  Isa isa = Isa::scalar;
+  Device device = Device::cpu;
+  const char* name() const { return device == Device::cuda ? "cuda" : isa_name(isa); }
+};
+
+// Those that this machine has for the case, scalar first. The device's is one of them where the op has CUDA kernels that do not
+// refuse the case, and a plugin is loaded: main() names the emulated one beside the test.
+std::vector<Variant> variants_of(const OpCase& c);
+bool on_device(const OpCase& c);
+
 class OpFixture {
  public:
-  OpFixture(const OpCase& c, int64_t batch, Isa isa, Edge edge = Edge::back, bool strided = false);
+  OpFixture(const OpCase& c, int64_t batch, const Variant& variant, Edge edge = Edge::back, bool strided = false);
 
   // Forward, then backward if there is one; `omitted` >= 0: without the gradient of that input. Between the two,
   // whatever the op says backward does not read is overwritten with NaN. Update ops: all steps of the case.
