@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ops/bce_loss/bce_loss.h"
+#include "ops/dense_update/dense_update.h"
 
 namespace dlrm::cuda {
 namespace {
@@ -15,6 +16,7 @@ struct Entry {
 
 const Entry kEntries[] = {
     {"bce_loss", &bce_loss_cuda},
+    {"dense_update", &dense_update_cuda},
 };
 
 }  // namespace

@@ -35,6 +35,7 @@ class Rule {
   // Throws ERR_ARGUMENT unless step >= 1.
   RuleStep at(double lr, int64_t step) const;
 
+  RuleKind kind() const { return kind_; }
   bool whole() const { return whole_; }  // of tables: every row in every step
 
   std::vector<RuleState> states;

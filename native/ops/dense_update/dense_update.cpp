@@ -1,6 +1,7 @@
 #include "ops/dense_update/dense_update.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "ops/registry.h"
@@ -20,7 +21,8 @@ constexpr int64_t kChunkFloats = 8192;
 // All dense parameters in one call. A parameter whose gradient is null is left as it is.
 class DenseUpdate : public Op {
  public:
-  explicit DenseUpdate(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), rule_(args, Rule::dense) {
+  explicit DenseUpdate(const MakeArgs& args)
+      : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<DenseUpdateCuda>(args)), rule_(args, Rule::dense) {
     args.expect_inputs(0);
     const std::vector<std::string> names = args.attrs.texts(args.op, "names");
     const std::vector<int64_t> sizes = args.attrs.sizes(args.op, "sizes");
@@ -38,14 +40,24 @@ class DenseUpdate : public Op {
       floats_ += sizes[i];
     }
     differentiable = false;
+    constants_bytes = sizeof(RuleStep);
   }
 
-  size_t scratch_bytes(const Run& run) const override { return run.squares ? chunks_.size() * sizeof(double) : 0; }
+  size_t scratch_bytes(const Run& run) const override {
+    if (!run.squares) return 0;
+    if (cuda_) return cuda_->scratch_bytes(tensors(run).data(), tensors_);
+    return chunks_.size() * sizeof(double);
+  }
+
+  void write_constants(const Run& run, void* to) const override {
+    const RuleStep step = rule_step(run);
+    memcpy(to, &step, sizeof step);
+  }
 
   void forward(const Run& run) const override {
+    if (cuda_) return launch(run);
     if (run.squares) return add_squares(run);
-    RuleStep step = rule_.at(run.lr, run.step);
-    step.scale = run.scale;
+    const RuleStep step = rule_step(run);
     int64_t floats = 0;
     for (int64_t i = 0; i < tensors_; ++i) floats += run.dparams[i] ? run.dparams[i].rows * run.dparams[i].cols : 0;
     if (!floats) return;
@@ -56,9 +68,7 @@ class DenseUpdate : public Op {
   }
 
   void update_part(const Run& run, size_t i, Range rows, Range cols, const View& gradient) const override {
-    RuleStep step = rule_.at(run.lr, run.step);
-    step.scale = run.scale;
-    DenseUpdateArgs a = tensor(run, static_cast<int64_t>(i), step);
+    DenseUpdateArgs a = tensor(run, static_cast<int64_t>(i), rule_step(run));
     for (int64_t r = rows.begin; r < rows.end; ++r) {
       const int64_t first = r * run.dparams[i].cols + cols.begin;
       a.g = gradient.row(r - rows.begin) - first;  // the kernel counts from the tensor's start
@@ -76,6 +86,27 @@ class DenseUpdate : public Op {
     int64_t tensor;
     Range range;
   };
+
+  RuleStep rule_step(const Run& run) const {
+    RuleStep step = rule_.at(run.lr, run.step);
+    step.scale = run.scale;
+    return step;
+  }
+
+  std::vector<DenseUpdateTensor> tensors(const Run& run) const {
+    std::vector<DenseUpdateTensor> all;
+    for (int64_t i = 0; i < tensors_; ++i) {
+      const DenseUpdateArgs a = tensor(run, i, {});
+      all.push_back({a.w, a.g, {a.state[0], a.state[1]}, run.params[i].rows * run.params[i].cols});
+    }
+    return all;
+  }
+
+  void launch(const Run& run) const {
+    const std::vector<DenseUpdateTensor> all = tensors(run);
+    if (run.squares) return cuda_->squares(all.data(), tensors_, run.squares, run.scratch, run.stream);
+    cuda_->update(all.data(), tensors_, rule_.kind(), static_cast<const RuleStep*>(run.constants), run.scale_at, run.stream);
+  }
 
   DenseUpdateArgs tensor(const Run& run, int64_t i, const RuleStep& step) const {
     DenseUpdateArgs a{run.params[i].f32(), run.dparams[i].f32(), {}, step};
@@ -95,6 +126,7 @@ class DenseUpdate : public Op {
   }
 
   const DenseUpdateKernels& kernels_;
+  const DenseUpdateCuda* const cuda_;
   Rule rule_;
   int64_t tensors_, floats_ = 0;
   std::vector<Chunk> chunks_;
