@@ -5,6 +5,7 @@
 
 #include "ops/bce_loss/bce_loss.h"
 #include "ops/dense_update/dense_update.h"
+#include "ops/interaction_dot/interaction_dot.h"
 
 namespace dlrm::cuda {
 namespace {
@@ -17,6 +18,7 @@ struct Entry {
 const Entry kEntries[] = {
     {"bce_loss", &bce_loss_cuda},
     {"dense_update", &dense_update_cuda},
+    {"interaction_dot", &interaction_dot_cuda},
 };
 
 }  // namespace

@@ -281,6 +281,15 @@ void interaction_dot(std::vector<OpCase>& cases) {
     bare.name += "_itself";
     cases.push_back(bare);
   }
+  // Those of Criteo, and more vectors than a GPU's blocks have threads for tiles, and than their shared memory takes.
+  const auto add = [&cases](int64_t tables, int64_t width, std::vector<int64_t> batches) {
+    OpCase c{"interaction_dot", "tables_" + std::to_string(tables) + "_of_" + std::to_string(width), {}, {matrix(width), matrix(tables * width)}, width + tables};
+    c.batches = std::move(batches);
+    cases.push_back(c);
+  };
+  for (const int64_t width : {64, 128}) add(26, width, {1, 34});
+  add(159, 8, {1, 3});
+  add(1299, 1, {1});
 }
 
 void interaction_dot(std::vector<ErrorCase>& cases) {

@@ -52,6 +52,7 @@ void interaction_dot(std::vector<OpCase>& cases) {
     add(numbered("tables_", tables), 16, tables, true, true);
     add(numbered("without_x_", tables), 9, tables, false, false);
   }
+  for (const int64_t width : {64, 128}) add(numbered("criteo_", width), width, 26, true, false);
 }
 
 void cases(std::vector<OpCase>& cases) {

@@ -22,7 +22,8 @@ constexpr int64_t kRowsRounded = 4;  // at once: they stay in the nearest cache
 
 class InteractionDot : public Op {
  public:
-  explicit InteractionDot(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit InteractionDot(const MakeArgs& args)
+      : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<InteractionDotCuda>(args)) {
     dense_ = args.inputs.size() != 1;
     args.expect_inputs(dense_ ? 2 : 1);
     const double width = args.attrs.number(args.op, "width", dense_ ? static_cast<double>(args.matrix(0).cols) : 0);
@@ -39,11 +40,15 @@ class InteractionDot : public Op {
     pairs_ = vectors_ * (vectors_ - 1) / 2 + (itself_ ? vectors_ : 0);
     outputs = {{kPerExample, (dense_ ? width_ : 0) + pairs_}};
     backward_reads_outputs = false;
-    if (precision_attr(args) == Precision::bf16) rounding_ = &rounding_kernels(args.isa);
+    bf16_ = precision_attr(args) == Precision::bf16;
+    if (cuda_ && std::max(outputs[0].cols, cols + width_) > INT32_MAX)
+      fail(Code::shape, "[interaction_dot] %s: expected less than 2^31 columns on a GPU", args.name.c_str());
+    if (bf16_ && !cuda_) rounding_ = &rounding_kernels(args.isa);
   }
 
   void forward(const Run& run) const override {
     const InteractionDotForward a{run.out[0], dense(run.in), embeddings(run.in), vectors_, width_, itself_};
+    if (cuda_) return cuda_->forward(a, run.batch, bf16_, run.stream);
     each_chunk(run, 1, [&](Range rows, float* slot) {
       if (!rounding_) return kernels_.forward(a, rows);
       each_piece(rows, [&](Range piece) {
@@ -59,6 +64,7 @@ class InteractionDot : public Op {
     const InteractionDotBackward a{dense_ ? run.din[0] : View{}, run.din[dense_], run.dout[0], dense(run.in),
                                    embeddings(run.in),           vectors_,        width_,      itself_};
     if (!a.dx && !a.de) return;
+    if (cuda_) return cuda_->backward(a, run.batch, bf16_, run.stream);
     each_chunk(run, 2, [&](Range rows, float* slot) {
       if (!rounding_) return kernels_.backward(a, rows);
       each_piece(rows, [&](Range piece) {
@@ -125,7 +131,9 @@ class InteractionDot : public Op {
   }
 
   const InteractionDotKernels& kernels_;
-  const RoundingKernels* rounding_ = nullptr;  // of precision bf16
+  const InteractionDotCuda* const cuda_;
+  bool bf16_;
+  const RoundingKernels* rounding_ = nullptr;  // of precision bf16 on the CPU
   bool dense_;  // is there an x?
   int64_t width_, vectors_, pairs_;
   bool itself_;

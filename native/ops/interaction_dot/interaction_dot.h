@@ -13,6 +13,7 @@
 #pragma once
 #include "base/isa.h"
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -44,5 +45,12 @@ struct InteractionDotKernels {
 };
 
 extern const InteractionDotKernels interaction_dot_scalar, interaction_dot_avx2, interaction_dot_avx512;
+
+// All rows of the batch, on the device; bf16: with that precision.
+struct InteractionDotCuda {
+  void (*forward)(const InteractionDotForward&, int64_t batch, bool bf16, CudaStream);
+  void (*backward)(const InteractionDotBackward&, int64_t batch, bool bf16, CudaStream);
+};
+extern const InteractionDotCuda interaction_dot_cuda;
 
 }  // namespace dlrm
