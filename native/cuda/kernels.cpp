@@ -3,9 +3,17 @@
 
 #include <cstring>
 
+#include "ops/add/add.h"
 #include "ops/bce_loss/bce_loss.h"
+#include "ops/concat/concat.h"
 #include "ops/dense_update/dense_update.h"
+#include "ops/exp/exp.h"
 #include "ops/interaction_dot/interaction_dot.h"
+#include "ops/mse_loss/mse_loss.h"
+#include "ops/mul/mul.h"
+#include "ops/sigmoid/sigmoid.h"
+#include "ops/slice/slice.h"
+#include "ops/sqrt/sqrt.h"
 
 namespace dlrm::cuda {
 namespace {
@@ -16,9 +24,17 @@ struct Entry {
 };
 
 const Entry kEntries[] = {
+    {"add", &add_cuda},
     {"bce_loss", &bce_loss_cuda},
+    {"concat", &concat_cuda},
     {"dense_update", &dense_update_cuda},
+    {"exp", &exp_cuda},
     {"interaction_dot", &interaction_dot_cuda},
+    {"mse_loss", &mse_loss_cuda},
+    {"mul", &mul_cuda},
+    {"sigmoid", &sigmoid_cuda},
+    {"slice", &concat_cuda},
+    {"sqrt", &sqrt_cuda},
 };
 
 }  // namespace

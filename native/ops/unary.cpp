@@ -9,7 +9,7 @@ constexpr double kBackwardNs = 0.3;
 
 class Unary : public Op {
  public:
-  Unary(const MakeArgs& args, const UnaryKernels& kernels) : kernels_(kernels) {
+  Unary(const MakeArgs& args, const UnaryKernels& kernels) : kernels_(kernels), cuda_(cuda_kernels<UnaryCuda>(args)) {
     args.expect_inputs(1);
     cols_ = args.matrix(0).cols;
     outputs = {{kPerExample, cols_}};
@@ -17,12 +17,14 @@ class Unary : public Op {
   }
 
   void forward(const Run& run) const override {
+    if (cuda_) return cuda_->forward(run.out[0], run.in[0].view, run.stream);
     each_row_chunk(run, cols_, kernels_.forward_ns,
                    [&](Range rows) { kernels_.forward(run.out[0], run.in[0].view, rows); });
   }
 
   void backward(const Run& run) const override {
     if (!run.din[0]) return;
+    if (cuda_) return cuda_->backward(run.din[0], run.dout[0], run.out[0], run.stream);
     each_row_chunk(run, cols_, kBackwardNs,
                    [&](Range rows) { kernels_.backward(run.din[0], run.dout[0], run.out[0], rows); });
   }
@@ -34,6 +36,7 @@ class Unary : public Op {
 
  private:
   const UnaryKernels& kernels_;
+  const UnaryCuda* const cuda_;
   int64_t cols_;
 };
 

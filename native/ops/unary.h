@@ -11,6 +11,11 @@ struct UnaryKernels {
   double forward_ns;  // per element, about
 };
 
+struct UnaryCuda {
+  void (*forward)(const View& out, const View& x, CudaStream);
+  void (*backward)(const View& dx, const View& dout, const View& out, CudaStream);
+};
+
 // In [x [B,N]], out [[B,N]].
 std::unique_ptr<Op> make_unary(const MakeArgs& args, const VariantTable<UnaryKernels>& variants);
 

@@ -19,7 +19,8 @@ constexpr double kNsPerByte = 0.1, kNsPerCopy = 5;
 
 class Concat : public Op {
  public:
-  explicit Concat(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), inputs_(args.inputs.size()) {
+  explicit Concat(const MakeArgs& args)
+      : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<ConcatCuda>(args)), inputs_(args.inputs.size()) {
     if (!inputs_) fail(Code::shape, "[concat] %s: expected at least one input, received none", args.name.c_str());
     for (size_t i = 0; i < inputs_; ++i) {
       aliases.push_back({static_cast<int>(i), 0, 0, cols_});
@@ -30,6 +31,7 @@ class Concat : public Op {
   }
 
   void forward(const Run& run) const override {
+    if (cuda_) return launch(run, false);
     each_chunk(run, [&](Range rows) {
       View to = run.out[0];
       for (size_t i = 0; i < inputs_; ++i) {
@@ -41,6 +43,7 @@ class Concat : public Op {
   }
 
   void backward(const Run& run) const override {
+    if (cuda_) return launch(run, true);
     each_chunk(run, [&](Range rows) {
       View from = run.dout[0];
       for (size_t i = 0; i < inputs_; ++i) {
@@ -54,6 +57,18 @@ class Concat : public Op {
   Cost cost(const Run& run, bool) const override { return {0, 8.0 * static_cast<double>(run.batch * cols_)}; }
 
  private:
+  void launch(const Run& run, bool backward) const {
+    std::vector<ColumnCopy> copies;
+    View whole = backward ? run.dout[0] : run.out[0];
+    for (size_t i = 0; i < inputs_; ++i) {
+      whole.cols = run.in[i].view.cols;
+      if (!backward) copies.push_back({whole, run.in[i].view});
+      if (backward && run.din[i]) copies.push_back({run.din[i], whole});
+      whole.data = whole.f32() + whole.cols;
+    }
+    cuda_->copy(copies.data(), static_cast<int64_t>(copies.size()), run.batch, run.stream);
+  }
+
   template <class F>
   void each_chunk(const Run& run, F&& kernel) const {
     const int64_t chunks = (run.batch + kRowsPerChunk - 1) / kRowsPerChunk;
@@ -63,6 +78,7 @@ class Concat : public Op {
   }
 
   const ConcatKernels& kernels_;
+  const ConcatCuda* const cuda_;
   size_t inputs_;
   int64_t cols_ = 0;
 };

@@ -5,6 +5,7 @@
 // in_i and din_i may be the memory of these very columns; then there is nothing to copy.
 #pragma once
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -13,6 +14,15 @@ struct ConcatKernels {
   void (*copy)(const View& to, const View& from, Range);
 };
 
+struct ColumnCopy {
+  View to, from;  // both of to.cols columns; from null: zeros
+};
+
+struct ConcatCuda {
+  void (*copy)(const ColumnCopy*, int64_t count, int64_t rows, CudaStream);  // copies onto themselves are left out
+};
+
+extern const ConcatCuda concat_cuda;
 extern const ConcatKernels concat_scalar, concat_avx2, concat_avx512;
 
 }  // namespace dlrm

@@ -7,6 +7,7 @@
 
 namespace dlrm {
 
+extern const UnaryCuda exp_cuda;
 extern const UnaryKernels exp_scalar, exp_avx2, exp_avx512;
 
 }  // namespace dlrm

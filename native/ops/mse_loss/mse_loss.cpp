@@ -18,7 +18,7 @@ constexpr double kNsPerRow = 1;
 
 class MseLoss : public Op {
  public:
-  explicit MseLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit MseLoss(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<MseLossCuda>(args)) {
     weighted_ = args.inputs.size() == 3;
     args.expect_inputs(weighted_ ? 3 : 2);
     for (size_t i = 0; i < args.inputs.size(); ++i) args.matrix(i, 1);
@@ -26,9 +26,13 @@ class MseLoss : public Op {
     backward_reads_outputs = false;
   }
 
-  size_t scratch_bytes(const Run& run) const override { return static_cast<size_t>(chunks(run)) * sizeof(double); }
+  size_t scratch_bytes(const Run& run) const override {
+    return cuda_ ? cuda_->scratch_bytes(run.batch) : static_cast<size_t>(chunks(run)) * sizeof(double);
+  }
 
   void forward(const Run& run) const override {
+    if (cuda_)
+      return cuda_->forward(run.in[0].view, run.in[1].view, weights(run), run.out[0].f32(), run.batch, run.scratch, run.stream);
     auto* sums = static_cast<double*>(run.scratch);
     each_chunk(run, [&](int64_t i, Range rows) { sums[i] = kernels_.forward(run.in[0].view, run.in[1].view, weights(run), rows); });
     double sum = 0;
@@ -38,7 +42,9 @@ class MseLoss : public Op {
 
   void backward(const Run& run) const override {
     if (!run.din[0]) return;
-    const MseLossBackward a{run.din[0], run.in[0].view, run.in[1].view, weights(run), 2 * *run.dout[0].f32() / static_cast<float>(run.batch)};
+    MseLossBackward a{run.din[0], run.in[0].view, run.in[1].view, weights(run), 0};
+    if (cuda_) return cuda_->backward(a, run.dout[0].f32(), run.batch, run.stream);
+    a.scale = 2 * *run.dout[0].f32() / static_cast<float>(run.batch);
     each_chunk(run, [&](int64_t, Range rows) { kernels_.backward(a, rows); });
   }
 
@@ -58,6 +64,7 @@ class MseLoss : public Op {
   }
 
   const MseLossKernels& kernels_;
+  const MseLossCuda* const cuda_;
   bool weighted_;
 };
 

@@ -5,7 +5,10 @@
 //   out  [1,1]
 // Backward: dp_b = 2 dout/B v_b (p_b - y_b). Labels and weights get no gradient.
 #pragma once
+#include <cstddef>
+
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -21,6 +24,13 @@ struct MseLossKernels {
   void (*backward)(const MseLossBackward&, Range);
 };
 
+struct MseLossCuda {
+  size_t (*scratch_bytes)(int64_t batch);
+  void (*forward)(const View& p, const View& y, const View& v, float* out, int64_t batch, void* scratch, CudaStream);
+  void (*backward)(const MseLossBackward&, const float* dout, int64_t batch, CudaStream);  // its scale is not read
+};
+
+extern const MseLossCuda mse_loss_cuda;
 extern const MseLossKernels mse_loss_scalar, mse_loss_avx2, mse_loss_avx512;
 
 }  // namespace dlrm

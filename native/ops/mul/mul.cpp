@@ -17,7 +17,7 @@ constexpr double kNsPerElement = 0.3;
 
 class Mul : public Op {
  public:
-  explicit Mul(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit Mul(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<MulCuda>(args)) {
     args.expect_inputs(2);
     cols_ = args.matrix(0).cols;
     args.matrix(1, cols_);
@@ -26,11 +26,15 @@ class Mul : public Op {
   }
 
   void forward(const Run& run) const override {
+    if (cuda_) return cuda_->multiply(run.out[0], run.in[0].view, run.in[1].view, run.stream);
     each_row_chunk(run, cols_, kNsPerElement,
                    [&](Range rows) { kernels_.multiply(run.out[0], run.in[0].view, run.in[1].view, rows); });
   }
 
   void backward(const Run& run) const override {
+    for (int i = 0; cuda_ && i < 2; ++i)
+      if (run.din[i]) cuda_->multiply(run.din[i], run.dout[0], run.in[1 - i].view, run.stream);
+    if (cuda_) return;
     each_row_chunk(run, cols_, 2 * kNsPerElement, [&](Range rows) {
       for (int i = 0; i < 2; ++i)
         if (run.din[i]) kernels_.multiply(run.din[i], run.dout[0], run.in[1 - i].view, rows);
@@ -44,6 +48,7 @@ class Mul : public Op {
 
  private:
   const MulKernels& kernels_;
+  const MulCuda* const cuda_;
   int64_t cols_;
 };
 

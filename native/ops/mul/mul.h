@@ -3,6 +3,7 @@
 // Backward: dx = dout * y, dy = dout * x
 #pragma once
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -11,6 +12,11 @@ struct MulKernels {
   void (*multiply)(const View& to, const View& x, const View& y, Range);
 };
 
+struct MulCuda {
+  void (*multiply)(const View& to, const View& x, const View& y, CudaStream);
+};
+
+extern const MulCuda mul_cuda;
 extern const MulKernels mul_scalar, mul_avx2, mul_avx512;
 
 }  // namespace dlrm

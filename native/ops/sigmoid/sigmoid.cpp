@@ -20,7 +20,7 @@ constexpr int64_t kElementsPerChunk = 1024;
 
 class Sigmoid : public Op {
  public:
-  explicit Sigmoid(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit Sigmoid(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<SigmoidCuda>(args)) {
     args.expect_inputs(1);
     cols_ = args.matrix(0).cols;
     const double threshold = args.attrs.number(args.op, "threshold", 0);
@@ -33,12 +33,14 @@ class Sigmoid : public Op {
 
   void forward(const Run& run) const override {
     const SigmoidForward a{run.out[0], run.in[0].view, threshold_};
+    if (cuda_) return cuda_->forward(a, run.stream);
     each_chunk(run, kernels_.forward_ns, [&](Range rows) { kernels_.forward(a, rows); });
   }
 
   void backward(const Run& run) const override {
     if (!run.din[0]) return;
     const SigmoidBackward a{run.din[0], run.dout[0], run.out[0], threshold_};
+    if (cuda_) return cuda_->backward(a, run.stream);
     each_chunk(run, 1, [&](Range rows) { kernels_.backward(a, rows); });
   }
 
@@ -56,6 +58,7 @@ class Sigmoid : public Op {
   }
 
   const SigmoidKernels& kernels_;
+  const SigmoidCuda* const cuda_;
   int64_t cols_;
   float threshold_;
 };

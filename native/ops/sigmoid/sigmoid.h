@@ -3,6 +3,7 @@
 // Backward, from out alone: dx = p (1 - p) dout; with a threshold 0 where p lies on its bounds.
 #pragma once
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -25,6 +26,12 @@ struct SigmoidKernels {
   double forward_ns;  // per element, about
 };
 
+struct SigmoidCuda {
+  void (*forward)(const SigmoidForward&, CudaStream);
+  void (*backward)(const SigmoidBackward&, CudaStream);
+};
+
+extern const SigmoidCuda sigmoid_cuda;
 extern const SigmoidKernels sigmoid_scalar, sigmoid_avx2, sigmoid_avx512;
 
 }  // namespace dlrm

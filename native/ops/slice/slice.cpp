@@ -29,7 +29,7 @@ int64_t column_attr(const MakeArgs& args, const char* attr, int64_t least, int64
 
 class Slice : public Op {
  public:
-  explicit Slice(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit Slice(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<SliceCuda>(args)) {
     args.expect_inputs(1);
     const int64_t cols = args.matrix(0).cols;
     if (cols < 1) fail(Code::shape, "[slice] %s: input 0: expected at least 1 column, received 0", args.name.c_str());
@@ -43,6 +43,10 @@ class Slice : public Op {
   void forward(const Run& run) const override {
     const View from = columns(run.in[0].view);
     if (run.out[0].data == from.data) return;
+    if (cuda_) {
+      const ColumnCopy copy{run.out[0], from};
+      return cuda_->copy(&copy, 1, run.batch, run.stream);
+    }
     each_row_chunk(run, length_, kNsPerElement, [&](Range rows) { kernels_.copy(run.out[0], from, rows); });
   }
 
@@ -50,6 +54,10 @@ class Slice : public Op {
     const View& dx = run.din[0];
     if (!dx) return;
     const int64_t behind = start_ + length_;
+    if (cuda_) {
+      const ColumnCopy copies[] = {{columns(dx, 0, start_), {}}, {columns(dx), run.dout[0]}, {columns(dx, behind, dx.cols - behind), {}}};
+      return cuda_->copy(copies, 3, run.batch, run.stream);
+    }
     each_row_chunk(run, dx.cols, kNsPerElement, [&](Range rows) {
       kernels_.copy(columns(dx), run.dout[0], rows);
       for (int64_t b = rows.begin; b < rows.end; ++b) {
@@ -65,13 +73,15 @@ class Slice : public Op {
   }
 
  private:
-  View columns(View view) const {
-    view.data = view.f32() + start_;
-    view.cols = length_;
+  View columns(const View& view) const { return columns(view, start_, length_); }
+  static View columns(View view, int64_t start, int64_t length) {
+    view.data = view.f32() + start;
+    view.cols = length;
     return view;
   }
 
   const SliceKernels& kernels_;
+  const SliceCuda* const cuda_;
   int64_t start_, length_;
 };
 

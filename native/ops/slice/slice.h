@@ -10,5 +10,6 @@ namespace dlrm {
 
 // Rows of one to a few vectors are copied as concat's are: its variants serve both.
 using SliceKernels = ConcatKernels;
+using SliceCuda = ConcatCuda;
 
 }  // namespace dlrm

@@ -7,6 +7,7 @@
 
 namespace dlrm {
 
+extern const UnaryCuda sqrt_cuda;
 extern const UnaryKernels sqrt_scalar, sqrt_avx2, sqrt_avx512;
 
 }  // namespace dlrm
