@@ -14,6 +14,8 @@ export interface BenchCase {
   call(): OpCall
   /** Seconds of work, or of making it: not timed on scalar. */
   big?: boolean
+  /** Products of bfloat16: the only cases that the instruction sets made for these are timed on. */
+  bf16?: boolean
   /**
    * Random rows are what the op is made of: this many bytes each, so many of them in all, from T tables of R rows.
    * The caches are emptied before each repeat, since the next batch looks up other rows.
@@ -314,8 +316,9 @@ function mlps(batch: number, smoke: boolean): BenchCase[] {
     const dout = () => [random(b * layers.at(-1)!)]
     const attrs = { layers, last, precision }
     const call = (): OpCall => ({ op, attrs, batch: b, inputs: [matrix(b, inputs)], seed: 1, dout: dout() })
-    const shape = `${precision === 'bf16' ? 'bf16, ' : ''}B ${b}, ${widths.join('-')}`
-    return { op, shape, passes: ['forward', 'backward'], call }
+    const bf16 = precision === 'bf16'
+    const shape = `${bf16 ? 'bf16, ' : ''}B ${b}, ${widths.join('-')}`
+    return { op, shape, passes: ['forward', 'backward'], call, bf16 }
   }
   const top = [367, 512, 256, 1]
   return [

@@ -45,12 +45,12 @@ function chosen(cases: readonly BenchCase[]): { index: number; pass: Pass; isa: 
     fail(`--threads=${options.threads}: expected numbers like 1,4`)
   if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
   if (options.op && !native.ops().includes(options.op)) fail(`--op=${options.op}: expected one of ${native.ops()}`)
-  return cases.flatMap(({ op, shape, passes, big }, index) => {
+  return cases.flatMap(({ op, shape, passes, big, bf16 }, index) => {
     if ((options.op && op !== options.op) || !shape.includes(options.shape)) return []
-    const timed = isas.filter(isa => !(big && isa === 'scalar'))
+    const timed = isas.filter(isa => !(big && isa === 'scalar') && (bf16 || (isa !== 'avx512_bf16' && isa !== 'amx')))
     return passes.flatMap(pass =>
       timed.flatMap(isa => {
-        const own = counts ?? (isa === isas.at(-1) ? [...new Set([1, native.threads()])] : [1])
+        const own = counts ?? (isa === timed.at(-1) ? [...new Set([1, native.threads()])] : [1])
         return own.map(threads => ({ index, pass, isa, threads }))
       }),
     )

@@ -10,7 +10,7 @@ export type Attr = number | boolean | string | number[] | string[]
 export type Attrs = { [name: string]: Attr }
 
 /** Instruction sets that kernels are written for. */
-export type Isa = 'scalar' | 'avx2' | 'avx512'
+export type Isa = 'scalar' | 'avx2' | 'avx512' | 'avx512_bf16' | 'amx'
 
 /**
  * How embedding tables lie in memory: float32; bf16 or float16, 2 bytes a number, trained with stochastic rounding; or int8 or

@@ -3,15 +3,19 @@
 
 namespace dlrm {
 
-enum class Isa { scalar, avx2, avx512 };
-constexpr int kIsaCount = 3;
+// Each has all of those before it.
+//   avx512       F, BW, VL, DQ
+//   avx512_bf16  products of bfloat16 pairs (Cooper Lake, Zen 4)
+//   amx          tiles of bfloat16 (Sapphire Rapids)
+enum class Isa { scalar, avx2, avx512, avx512_bf16, amx };
+constexpr int kIsaCount = 5;
 
 const char* isa_name(Isa isa);
 
-// Throws ERR_ARGUMENT for a name that is none of scalar, avx2, avx512, or for a set this machine lacks.
+// Throws ERR_ARGUMENT for a name that is none of these, or for a set this machine lacks.
 Isa isa_from_name(const char* name);
 
-// The best set of this machine (CPU and operating system).
+// The best set of this machine (CPU and operating system). The first call asks Linux for the use of AMX's tiles.
 Isa best_isa();
 
 // best_isa(), lowered by the environment variable DLRM_ISA. Throws ERR_ARGUMENT if DLRM_ISA is not a known name.

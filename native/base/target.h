@@ -13,6 +13,9 @@
 #endif
 #define DLRM_TARGET_AVX2 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2")
 #define DLRM_TARGET_AVX512 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq")
+#define DLRM_TARGET_AVX512_BF16 DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")
+#define DLRM_TARGET_AMX \
+  DLRM_TARGET_BEGIN("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")
 
 // Before a loop over a small array of vectors that should live in registers.
 #if defined(__clang__)

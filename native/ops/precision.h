@@ -1,7 +1,7 @@
 // Precision of the factors of an op's products; parameters, sums and what flows between ops are float32 in either case.
 //   bf16: every factor (input, weight, activation between layers, gradient from above) is rounded to bfloat16, to nearest, ties
 //         to even; products are exact, sums are float32. Subnormal numbers (below 1.2e-38) may count as zero.
-// Without instructions for bfloat16, factors are rounded as they are packed and kept as float32: the kernels of fp32 then
+// Without instructions for bfloat16 (isa.h), factors are rounded as they are packed and kept as float32: the kernels of fp32 then
 // compute just this, at their own speed.
 #pragma once
 #include "base/isa.h"

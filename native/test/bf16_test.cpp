@@ -191,6 +191,7 @@ void check_on_every_isa(const MlpCase& c) {
 TEST(bf16_mlp_one_layer) {
   check_on_every_isa({70, 37, {19}, "none", "none"});
   check_on_every_isa({600, 3, {33}, "none", "none"});
+  check_on_every_isa({530, 35, {33}, "none", "none"});
   check_on_every_isa({5, 300, {70}, "none", "relu"});
 }
 

@@ -5,7 +5,7 @@ import type { Batch } from '../../lib/data/batch.js'
 import { DlrmError } from '../../lib/errors.js'
 import * as ops from '../../lib/graph/ops.js'
 import { defineModel } from '../../lib/models/define.js'
-import { native, threads } from '../../lib/native.js'
+import { type Isa, native, threads } from '../../lib/native.js'
 import { optimizerFromJSON } from '../../lib/optim/from_json.js'
 import { ParameterGroups } from '../../lib/optim/groups.js'
 import type { OptimizerJSON } from '../../lib/optim/optimizer.js'
@@ -37,7 +37,7 @@ const Small = defineModel({
 const unpack = (base64: string) => new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer)
 
 /** The run of a case: losses, and every tensor by name. */
-async function run(c: Case, isa: 'scalar' | 'avx2' | 'avx512') {
+async function run(c: Case, isa: Isa) {
   const g = new Generator(c.seed)
   const state = new Map(
     ROWS.map((rows, i) => {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "ops/mlp/bf16.h"
 #include "ops/mlp/layers.h"
 #include "ops/op.h"
 #include "ops/precision.h"
@@ -395,6 +396,10 @@ class Mlp : public Op {
 
 }  // namespace
 
-std::unique_ptr<Op> make_mlp(const MakeArgs& args) { return std::make_unique<Mlp>(args); }
+std::unique_ptr<Op> make_mlp(const MakeArgs& args) {
+  const MlpBf16Kernels* const kernels = precision_attr(args) == Precision::bf16 ? mlp_bf16_kernels(args.isa) : nullptr;
+  if (kernels) return make_mlp_bf16(args, *kernels);
+  return std::make_unique<Mlp>(args);
+}
 
 }  // namespace dlrm
