@@ -25,12 +25,17 @@ Isa parse(const char* name) {
 }
 
 #if defined(__x86_64__)
+// By CPUID what not every compiler knows by name: F16C, AVX512-BF16, AMX.
+bool has_avx2() {
+  unsigned a, b, c, d;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1);
+}
+
 bool has_avx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512dq");
 }
 
-// By CPUID, since not every compiler knows these names.
 bool has_avx512_bf16() {
   unsigned a, b, c, d;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
@@ -50,7 +55,7 @@ bool has_amx() {
 
 Isa find_best() {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::scalar;
+  if (!has_avx2()) return Isa::scalar;
   if (!has_avx512()) return Isa::avx2;
   if (!has_avx512_bf16()) return Isa::avx512;
   return has_amx() ? Isa::amx : Isa::avx512_bf16;

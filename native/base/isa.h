@@ -4,6 +4,7 @@
 namespace dlrm {
 
 // Each has all of those before it.
+//   avx2         with FMA and F16C
 //   avx512       F, BW, VL, DQ
 //   avx512_bf16  products of bfloat16 pairs (Cooper Lake, Zen 4)
 //   amx          tiles of bfloat16 (Sapphire Rapids)
