@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/device.h"
 #include "base/error.h"
 
 namespace dlrm {
@@ -48,7 +49,7 @@ char* allocate(size_t bytes) {
   return static_cast<char*>(p);
 }
 
-void release(char* p, size_t bytes) {
+void free_host(char* p, size_t bytes) {
   if (!p) return;
   if (bytes >= kMapFrom)
     munmap(p, mapped_bytes(bytes));
@@ -56,25 +57,52 @@ void release(char* p, size_t bytes) {
     free(p);
 }
 
+char* allocate_for(const CudaPlugin& plugin, MemoryKind kind, size_t bytes) {
+  void* p = nullptr;
+  cuda_check(kind == MemoryKind::device   ? plugin.allocate(&p, bytes)
+             : kind == MemoryKind::pinned ? plugin.allocate_pinned(&p, bytes)
+                                          : plugin.allocate_managed(&p, bytes),
+             "memory");
+  CudaStatus status = plugin.fill(p, 0, bytes, nullptr);
+  if (status == CudaStatus::ok) status = plugin.synchronise(nullptr);
+  if (status != CudaStatus::ok) plugin.release(p);
+  cuda_check(status, "memory");
+  return static_cast<char*>(p);
+}
+
 }  // namespace
 
-Buffer::~Buffer() { release(data_, size_); }
+Buffer::~Buffer() { release(); }
 
-Buffer::Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+Buffer::Buffer(Buffer&& other) noexcept { *this = std::move(other); }
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(kind_, other.kind_);
+  std::swap(plugin_, other.plugin_);
   return *this;
+}
+
+void Buffer::release() {
+  if (plugin_)
+    plugin_->release(data_);
+  else
+    free_host(data_, size_);
+  data_ = nullptr;
+  size_ = 0;
 }
 
 void Buffer::reserve(size_t bytes) {
   if (bytes <= size_) return;
-  release(data_, size_);
-  data_ = nullptr;
-  size_ = 0;
-  data_ = allocate(bytes);
-  if (!data_) fail(Code::memory, "out of memory: %.1f MB could not be allocated", static_cast<double>(bytes) / 1e6);
+  release();
+  if (kind_ == MemoryKind::host) {
+    data_ = allocate(bytes);
+    if (!data_) fail(Code::memory, "out of memory: %.1f MB could not be allocated", static_cast<double>(bytes) / 1e6);
+  } else {
+    plugin_ = &cuda_plugin();
+    data_ = allocate_for(*plugin_, kind_, bytes);
+  }
   size_ = bytes;
 }
 

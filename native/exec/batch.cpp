@@ -84,6 +84,11 @@ void Batch::point_at_raw(size_t columns) {
            counts_.data()};
 }
 
+BatchViews Batch::views(int64_t dense_cols) const {
+  const auto matrix = [&](const float* data, int64_t cols) { return View{const_cast<float*>(data), DType::f32, size, cols, cols}; };
+  return {matrix(dense.data(), dense_cols), matrix(labels.data(), 1), matrix(example_weights(), 1), &bags_};
+}
+
 void Batch::seal() { point_at_raw(tables.size()); }
 
 }  // namespace dlrm

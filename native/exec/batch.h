@@ -19,6 +19,12 @@ struct InputSpec {
   int64_t rows_of(size_t column) const { return column < rows.size() ? rows[column] : derived[column - rows.size()].rows; }
 };
 
+// What the kernels read of a batch, in the memory of the device that they run on.
+struct BatchViews {
+  View dense, labels, weights;  // [B,D], [B,1], [B,1]; labels null if there are none
+  const Bags* bags = nullptr;
+};
+
 struct Batch {
   int64_t size = 0;  // B
   std::vector<float> dense;
@@ -41,6 +47,8 @@ struct Batch {
   const Bags& bags() const { return bags_; }
   // [B]: the weights of the examples, 1 where none were given. After derive().
   const float* example_weights() const { return weights.empty() ? ones_.data() : weights.data(); }
+  BatchViews views(int64_t dense_cols) const;  // after derive()
+  bool is_one_hot(size_t column) const;  // every bag has one index
 
  private:
   struct Derived {
@@ -48,7 +56,6 @@ struct Batch {
     std::vector<float> weights;
   };
   void point_at_raw(size_t columns);
-  bool is_one_hot(size_t column) const;
   void lay_out(const InputSpec& inputs, size_t d);
   void lay_out_cross(size_t a, size_t b, Derived& to, size_t column);
   void fill(const InputSpec& inputs, size_t d, Range examples);

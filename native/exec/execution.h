@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "exec/graph_cache.h"
 #include "exec/program.h"
 
 namespace dlrm {
@@ -13,10 +14,11 @@ struct Program::NodeViews {
 };
 
 struct Program::Execution {
-  Execution(const Graph& graph, Mode mode, int64_t max_batch) : plan(graph, mode, max_batch), arena(plan.arena_bytes) {
+  Execution(const Graph& graph, Mode mode, int64_t max_batch, MemoryKind memory)
+      : plan(graph, mode, max_batch), arena(plan.arena_bytes, memory) {
     nodes.resize(graph.nodes.size());
     values.resize(graph.values.size());
-    dlookup.resize(graph.nodes.size());
+    for (size_t n = 0; n < graph.nodes.size(); ++n) dlookup.emplace_back(memory);
   }
 
   View view(int slot, int64_t batch) const {
@@ -33,6 +35,8 @@ struct Program::Execution {
   std::vector<NodeViews> nodes;
   std::vector<Value> values;
   std::vector<Buffer> dlookup;  // per node: gradients of the per-sample weights
+  GraphCache graphs;            // on a device
+  const char* constants = nullptr;  // of this step, on the device
 };
 
 }  // namespace dlrm

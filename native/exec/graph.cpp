@@ -35,7 +35,7 @@ void rename_params(const NodeSpec& spec, Op& op) {
 
 }  // namespace
 
-Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
+Graph::Graph(const GraphSpec& spec, Isa isa, Device device) : inputs(spec.inputs) {
   ValueNames names;
   check_derived(inputs);
   values = {{kPerExample, inputs.dense}, {kPerExample, 0, static_cast<int64_t>(inputs.columns())}, {kPerExample, 1}, {kPerExample, 1}};
@@ -52,6 +52,7 @@ Graph::Graph(const GraphSpec& spec, Isa isa) : inputs(spec.inputs) {
     args.name = node_spec.name;
     args.attrs = node_spec.attrs;
     args.isa = isa;
+    args.device = device;
     for (const std::string& input : node_spec.inputs) {
       node.inputs.push_back(names.find(input, node_spec.name));
       args.inputs.push_back(values[node.inputs.back()]);

@@ -43,7 +43,7 @@ class Graph {
  public:
   static constexpr int kDense = 0, kTables = 1, kLabels = 2, kWeights = 3;  // ids of the input values
 
-  Graph(const GraphSpec& spec, Isa isa);
+  Graph(const GraphSpec& spec, Isa isa, Device device = Device::cpu);
 
   InputSpec inputs;
   std::vector<Node> nodes;

@@ -6,17 +6,12 @@
 #include "base/error.h"
 #include "exec/execution.h"
 #include "exec/init.h"
+#include "exec/on_device.h"
 
 namespace dlrm {
 namespace {
 
 constexpr int64_t kInitInParallelFrom = 1 << 22;  // starting threads costs more below
-
-void add_into(const View& to, const View& from, Pool* pool) {
-  for_chunks(pool, to.rows, static_cast<double>(to.rows * to.cols), [&](int64_t r) {
-    for (int64_t c = 0; c < to.cols; ++c) to.row(r)[c] += from.row(r)[c];
-  });
-}
 
 const char* group_of(const Node& node, const ParamSpec& param) {
   if (param.buffer) return "";
@@ -33,7 +28,9 @@ bool updates_per_lookup(const Op& op) {
 
 }  // namespace
 
-Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, isa), isa_(isa), seed_(seed) {
+Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed, Device device)
+    : graph_(spec, isa, device), isa_(isa), seed_(seed), stream_(device) {
+  if (stream_.on_device()) on_device_ = std::make_unique<OnDevice>();
   int64_t total = 0;
   for (const ParamSpec& param : graph_.params) total += param_rows(param) * param_cols(param);
   Pool pool(total > kInitInParallelFrom ? current_threads() : 1);
@@ -44,7 +41,7 @@ Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed) : graph_(spec, i
       params_[param]->group = group_of(node, graph_.params[param]);
       node_params_.back().push_back(params_[param]->view);
     }
-    packed_.emplace_back(static_cast<size_t>(node.op->packed_floats) * sizeof(float));
+    packed_.emplace_back(static_cast<size_t>(node.op->packed_floats) * sizeof(float), stream_.memory());
   }
   packed_is_fresh_.assign(graph_.nodes.size(), 0);
   parts_done_.assign(graph_.nodes.size(), 0);
@@ -54,17 +51,24 @@ Program::~Program() = default;
 
 Program::Execution& Program::execution(Mode mode, int64_t batch) {
   auto& execution = executions_[static_cast<int>(mode)];
-  if (!execution || execution->plan.max_batch < batch) execution = std::make_unique<Execution>(graph_, mode, batch);
+  if (!execution || execution->plan.max_batch < batch) execution = std::make_unique<Execution>(graph_, mode, batch, stream_.memory());
   return *execution;
 }
 
-void Program::bind(Execution& e, const Batch& batch) {
-  e.values[Graph::kDense].view = {const_cast<float*>(batch.dense.data()), DType::f32, batch.size, graph_.inputs.dense, graph_.inputs.dense};
-  e.values[Graph::kTables].bags = &batch.bags();
-  e.values[Graph::kLabels].view = {const_cast<float*>(batch.labels.data()), DType::f32, batch.size, 1, 1};
-  e.values[Graph::kWeights].view = {const_cast<float*>(batch.example_weights()), DType::f32, batch.size, 1, 1};
-  const bool same = e.batch == batch.size;
-  e.batch = batch.size;
+void Program::bind(Execution& e, const Batch& batch, const std::vector<double>* rates, Pool* pool) {
+  if (!on_device_) return bind(e, batch.views(graph_.inputs.dense), batch.size);
+  const auto& sent = on_device_->uploads.send(batch, graph_.inputs.dense, constants(e, rates), stream_, pool);
+  e.constants = sent.constants;
+  bind(e, sent.views, batch.size);
+}
+
+void Program::bind(Execution& e, const BatchViews& batch, int64_t size) {
+  e.values[Graph::kDense].view = batch.dense;
+  e.values[Graph::kTables].bags = batch.bags;
+  e.values[Graph::kLabels].view = batch.labels;
+  e.values[Graph::kWeights].view = batch.weights;
+  const bool same = e.batch == size;
+  e.batch = size;
   for (size_t n = 0; n < e.nodes.size(); ++n) {
     const NodeSlots& slots = e.plan.nodes[n];
     const Node& node = graph_.nodes[n];
@@ -73,7 +77,7 @@ void Program::bind(Execution& e, const Batch& batch) {
     NodeViews& views = e.nodes[n];
     const auto fill = [&](const std::vector<int>& ids, std::vector<View>& to) {
       to.resize(ids.size());
-      for (size_t i = 0; i < ids.size(); ++i) to[i] = e.view(ids[i], batch.size);
+      for (size_t i = 0; i < ids.size(); ++i) to[i] = e.view(ids[i], size);
     };
     if (!same) {
       fill(slots.out, views.out);
@@ -96,6 +100,8 @@ Run Program::run_of(Execution& e, size_t n, Pool* pool) {
   Run run;
   run.batch = e.batch;
   run.pool = pool;
+  run.stream = stream_.handle();
+  if (e.constants) run.constants = e.constants + on_device_->constants_at[n];
   run.training = e.step > 0;
   run.step = e.step;
   run.key = seed_;
@@ -124,6 +130,7 @@ void Program::prepare(Pool* pool, bool training) {
     if (!graph_.nodes[n].op->packed_floats || packed_is_fresh_[n]) continue;
     Run run;
     run.pool = pool;
+    run.stream = stream_.handle();
     run.training = training;
     run.params = node_params_[n].data();
     run.packed = packed_[n].as<float>();
@@ -156,19 +163,25 @@ class Program::NodeParts : public PartUpdate {
   const std::vector<Owner>& owners_;
 };
 
+// Where the op's gradient per lookup goes, if an update reads it.
+float* Program::dlookup_for(Execution& e, size_t n, const Run& run) {
+  const Op& op = *graph_.nodes[n].op;
+  if (!updates_per_lookup(op) || !op.wants_dlookup(run)) return nullptr;
+  e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups() * op.dlookup_cols) * sizeof(float));
+  return e.dlookup[n].as<float>();
+}
+
 void Program::backward(Execution& e, Pool* pool) {
-  *e.view(e.plan.loss_gradient, e.batch).f32() = 1;
+  constexpr float kOne = 1;
+  stream_.copy(e.view(e.plan.loss_gradient, e.batch).data, on_device_ ? on_device_->one.data() : static_cast<const void*>(&kOne), sizeof kOne);
   for (size_t n = e.nodes.size(); n-- > 0;) {
     if (!e.plan.nodes[n].runs_backward) continue;
     const Op& op = *graph_.nodes[n].op;
     Run run = run_of(e, n, pool);
-    if (updates_per_lookup(op) && op.wants_dlookup(run)) {
-      e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups() * op.dlookup_cols) * sizeof(float));
-      run.dlookup = e.dlookup[n].as<float>();
-    }
+    run.dlookup = dlookup_for(e, n, run);
     run.scratch = scratch_for(op, run);
     const NodeParts parts(*this, n);
-    parts_done_[n] = clip_norm_ == 0 && op.updates_parts;
+    parts_done_[n] = !on_device_ && clip_norm_ == 0 && op.updates_parts;
     if (parts_done_[n]) run.update = &parts;
     op.backward(run);
     NodeViews& views = e.nodes[n];
@@ -177,7 +190,17 @@ void Program::backward(Execution& e, Pool* pool) {
   }
 }
 
-double Program::step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool) {
+// A step with learning rates, or without them a forward pass.
+void Program::work(Execution& e, const std::vector<double>* rates, Pool* pool) {
+  prepare(pool, rates != nullptr);
+  forward(e, pool);
+  if (!rates) return;
+  begin_parts(e, *rates, pool);
+  backward(e, pool);
+  update(e, *rates, pool);
+}
+
+PendingLoss Program::start_step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!max_batch_) fail(Code::state, "[step] the model is not compiled: call compile({ optimizer, maxBatch }) first");
   if (rates.size() != rules_) fail(Code::shape, "[step] expected %zu learning rates, received %zu", rules_, rates.size());
@@ -186,27 +209,28 @@ double Program::step(const Batch& batch, const std::vector<double>& rates, int64
     fail(Code::shape, "[step] the batch has %lld examples, the model was compiled for at most %lld", static_cast<long long>(batch.size),
          static_cast<long long>(max_batch_));
   Execution& e = execution(Mode::train, max_batch_);
-  bind(e, batch);
   e.step = number;
-  prepare(pool, true);
-  forward(e, pool);
-  const double loss = *e.values[graph_.loss].view.f32();
-  begin_parts(e, rates, pool);
-  backward(e, pool);
-  update(e, rates, pool);
-  return loss;
+  bind(e, batch, &rates, pool);
+  on_device_ ? work_on_device(e, &rates, pool) : work(e, &rates, pool);
+  const float* loss = e.values[graph_.loss].view.f32();
+  return on_device_ ? on_device_->results.send(loss, stream_) : PendingLoss(*loss);
+}
+
+double Program::step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool) {
+  return start_step(batch, rates, number, pool).wait();
 }
 
 double Program::infer(Mode mode, const Batch& batch, float* out, Pool* pool) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (batch.size == 0) return NAN;
   Execution& e = execution(mode, batch.size);
-  bind(e, batch);
-  prepare(pool, false);
-  forward(e, pool);
+  bind(e, batch, nullptr, pool);
+  on_device_ ? work_on_device(e, nullptr, pool) : work(e, nullptr, pool);
   const View& p = e.values[graph_.prediction].view;
+  const float* loss = mode == Mode::predict ? nullptr : e.values[graph_.loss].view.f32();
+  if (on_device_) return on_device_->results.read(p, loss, out, stream_);
   for (int64_t b = 0; b < batch.size; ++b) out[b] = *p.row(b);
-  return mode == Mode::predict ? 0 : *e.values[graph_.loss].view.f32();
+  return loss ? *loss : 0;
 }
 
 void Program::predict(const Batch& batch, float* out, Pool* pool) { infer(Mode::predict, batch, out, pool); }

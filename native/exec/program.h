@@ -10,6 +10,8 @@
 #include "base/memory.h"
 #include "exec/graph.h"
 #include "exec/plan.h"
+#include "exec/results.h"
+#include "exec/stream.h"
 
 namespace dlrm {
 
@@ -30,11 +32,13 @@ struct PruneSet {
 
 class Program {
  public:
-  // Parameters are initialised as their specs say from the counter-based generator with key `seed`.
-  Program(const GraphSpec& spec, Isa isa, uint64_t seed);
+  // Parameters are initialised as their specs say from the counter-based generator with key `seed`, to the same bits on
+  // every device. Throws ERR_ARGUMENT for an op that has no kernels for the device, and what base/device.h throws without one.
+  Program(const GraphSpec& spec, Isa isa, uint64_t seed, Device device = Device::cpu);
 
   const InputSpec& inputs() const { return graph_.inputs; }
   Isa isa() const { return isa_; }
+  Device device() const { return stream_.device(); }
 
   // Parameters in graph order, then the optimizer's state. Indices stay valid until compile().
   std::vector<const Tensor*> tensors() const;
@@ -65,9 +69,13 @@ class Program {
   // One training step, the `number`th (from 1); returns the mean loss. The batch must have been checked and derived.
   // rates: the learning rate of each of compile()'s rules.
   double step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool);
+  // The same, but on a device it returns as soon as the step is in its stream: the batch may change then, and the next step
+  // may be started. Other calls see what all steps started before have done.
+  PendingLoss start_step(const Batch& batch, const std::vector<double>& rates, int64_t number, Pool* pool);
   // Probabilities [B] to `out`; with labels, evaluate also returns the mean loss.
   void predict(const Batch& batch, float* out, Pool* pool);
   double evaluate(const Batch& batch, float* out, Pool* pool);
+  int64_t recorded() const;  // CUDA graphs of steps and predictions, so far
 
  private:
   struct NodeViews;
@@ -83,6 +91,7 @@ class Program {
     std::vector<Value> in;         // of the step that runs
     std::vector<View> dparams;
     Buffer scratch;                // its own when gradients are clipped: it is called twice then
+    size_t constants = 0;          // where its constants are in those of a step (Run::constants)
   };
 
   // What updates a dense parameter: a dense_update, and which of its parameters it is there.
@@ -99,13 +108,25 @@ class Program {
   std::vector<std::string> groups() const;
   const Tensor& tensor(size_t index) const;
   Run update_run(const Execution& e, Update& update, Pool* pool);
+  void add_squares(const Execution& e, double* squares, Pool* pool);
   float clip_scale(const Execution& e, Pool* pool);
+  const float* clip_scale_on_device(const Execution& e, Pool* pool);
   std::vector<std::string> names(const std::vector<int>& params) const;
   void prepare(Pool* pool, bool training);
   void forget_packed();
   void begin_parts(const Execution& e, const std::vector<double>& rates, Pool* pool);
   Execution& execution(Mode mode, int64_t batch);
-  void bind(Execution& e, const Batch& batch);
+  void bind(Execution& e, const Batch& batch, const std::vector<double>* rates, Pool* pool);
+  void bind(Execution& e, const BatchViews& batch, int64_t size);
+  void work(Execution& e, const std::vector<double>* rates, Pool* pool);
+  void work_on_device(Execution& e, const std::vector<double>* rates, Pool* pool);
+  const std::vector<char>& constants(Execution& e, const std::vector<double>* rates);
+  void make_ready(const Execution& e);
+  void reserve(Execution& e, bool training);
+  std::vector<uint64_t> work_key(const Execution& e) const;
+  float* dlookup_for(Execution& e, size_t node, const Run& run);
+  const Op& adder(int64_t cols);
+  void add_into(const View& to, const View& from, Pool* pool);
   void forward(Execution& e, Pool* pool);
   void backward(Execution& e, Pool* pool);
   void update(Execution& e, const std::vector<double>& rates, Pool* pool);
@@ -117,6 +138,9 @@ class Program {
   Graph graph_;
   const Isa isa_;
   const uint64_t seed_;
+  struct OnDevice;
+  Stream stream_;
+  std::unique_ptr<OnDevice> on_device_;  // null on the CPU
   std::vector<std::unique_ptr<Tensor>> params_, states_;
   std::vector<std::vector<View>> node_params_;  // per node
   std::vector<Buffer> packed_;                  // per node

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "exec/execution.h"
 #include "exec/init.h"
+#include "exec/on_device.h"
 
 namespace dlrm {
 namespace {
@@ -56,12 +57,13 @@ void Program::compile(const std::vector<GroupRule>& rules, int64_t max_batch, do
   if (!(clip_norm >= 0)) fail(Code::argument, "[compile] clipNorm: expected a number >= 0, received %g", clip_norm);
   std::lock_guard<std::mutex> lock(mutex_);
   check_rules(rules, groups());
-  auto execution = std::make_unique<Execution>(graph_, Mode::train, max_batch);
+  auto execution = std::make_unique<Execution>(graph_, Mode::train, max_batch, stream_.memory());
   updates_.clear();
   states_.clear();
   max_batch_ = 0;
   add_updates(rules);
   part_runs_.assign(updates_.size(), Run());
+  if (on_device_) make_ready(*execution);
   rules_ = rules.size();
   clip_norm_ = clip_norm;
   executions_[static_cast<int>(Mode::train)] = std::move(execution);
@@ -99,6 +101,7 @@ void Program::add_sparse_update(const std::vector<GroupRule>& rules, size_t n, c
   MakeArgs args = sparse_update_args(*node.op, sparse, graph_.values[node.inputs[0]], rules[update.rule].attrs);
   args.name = node.name;
   args.isa = isa_;
+  args.device = device();
   params.insert(params.end(), scales.begin(), scales.end());
   add_update(std::move(update), args, "embedding_update", params);
 }
@@ -124,6 +127,7 @@ void Program::add_dense_update(const std::vector<GroupRule>& rules, size_t rule)
   MakeArgs args;
   args.name = "dense";
   args.isa = isa_;
+  args.device = device();
   args.attrs = rules[rule].attrs;
   args.attrs.set("names", names(params));
   args.attrs.set("sizes", sizes);
@@ -156,6 +160,8 @@ Run Program::update_run(const Execution& e, Update& update, Pool* pool) {
   Run run;
   run.batch = e.batch;
   run.pool = pool;
+  run.stream = stream_.handle();
+  if (e.constants) run.constants = e.constants + update.constants;
   run.step = e.step;
   run.key = seed_;
   run.params = update.params.data();
@@ -175,28 +181,44 @@ void Program::begin_parts(const Execution& e, const std::vector<double>& rates, 
   }
 }
 
-// The factor of all gradients that keeps their norm within clip_norm_.
-float Program::clip_scale(const Execution& e, Pool* pool) {
-  double squares = 0;
+// The sum of the squares of all gradients, of the host or, where the updates are, of the device.
+void Program::add_squares(const Execution& e, double* squares, Pool* pool) {
   for (Update& update : updates_) {
     Run run = update_run(e, update, pool);
-    run.squares = &squares;
+    run.squares = squares;
     update.scratch.reserve(update.op->scratch_bytes(run));
     run.scratch = update.scratch.data();
     update.op->forward(run);
   }
+}
+
+// The factor of all gradients that keeps their norm within clip_norm_.
+float Program::clip_scale(const Execution& e, Pool* pool) {
+  double squares = 0;
+  add_squares(e, &squares, pool);
   const double scale = clip_norm_ / (std::sqrt(squares) + 1e-6);
   return scale < 1 ? static_cast<float>(scale) : 1;
 }
 
+const float* Program::clip_scale_on_device(const Execution& e, Pool* pool) {
+  OnDevice& on = *on_device_;
+  stream_.zero(on.squares.data(), sizeof(double));
+  add_squares(e, on.squares.as<double>(), pool);
+  stream_.plugin().clip(on.scale.as<float>(), on.squares.as<double>(), clip_norm_, stream_.handle());
+  return on.scale.as<float>();
+}
+
 void Program::update(Execution& e, const std::vector<double>& rates, Pool* pool) {
-  const float scale = clip_norm_ > 0 ? clip_scale(e, pool) : 1;
+  const bool clips = clip_norm_ > 0;
+  const float scale = clips && !on_device_ ? clip_scale(e, pool) : 1;
+  const float* scale_at = clips && on_device_ ? clip_scale_on_device(e, pool) : nullptr;
   for (Update& update : updates_) {
     Run run = update_run(e, update, pool);
     run.lr = rates[update.rule];
     run.scale = scale;
-    run.again = clip_norm_ > 0;
-    run.scratch = run.again ? update.scratch.data() : scratch_for(*update.op, run);
+    run.scale_at = scale_at;
+    run.again = clips;
+    run.scratch = clips ? update.scratch.data() : scratch_for(*update.op, run);
     update.op->forward(run);
   }
   std::copy(parts_done_.begin(), parts_done_.end(), packed_is_fresh_.begin());

@@ -44,7 +44,7 @@ t.test('flags that are wrong, contradict each other or do not fit end with exit 
     ['train --arch-mlp-bot=4-x-2', /Expected integers >= 1 between dashes/],
     ['train --loss-weights=1', /Expected two numbers/],
     ['train --round-targets=perhaps', /Expected True or False/],
-    ['train --use-gpu', /--use-gpu: dlrm_s_pytorch.py has this flag, dlrm does not/],
+    ['train --debug-mode', /--debug-mode: dlrm_s_pytorch.py has this flag, dlrm does not/],
     ['train --data-generation=dataset', /needs --raw-data-file/],
     ['train --raw-data-file=x', /--raw-data-file: only with --data-generation=dataset/],
     ['train --zipf=1', /--zipf: only with --data-generation=synthetic/],

@@ -1,0 +1,205 @@
+// Programs on a CUDA device: the one of the plugin that main.cpp has chosen, as a rule the emulated one.
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/device.h"
+#include "exec/program.h"
+#include "test/small_models.h"
+#include "test/test.h"
+
+namespace dlrm::test {
+namespace {
+
+void needs_device(const GraphSpec& spec) {
+  if (!getenv("DLRM_CUDA_PLUGIN")) throw Skip{"there is no CUDA plugin"};
+  for (const NodeSpec& node : spec.nodes)
+    if (!cuda_plugin().kernels(node.op.c_str())) throw Skip{"no CUDA kernels for " + node.op};
+}
+
+// Logistic regression on one column of bags.
+GraphSpec table_graph() {
+  GraphSpec spec;
+  spec.inputs.rows = {60};
+  spec.inputs.table_names = {"C1"};
+  spec.nodes = {
+      {"embedding_bag", "e", {"tables"}, {"e"}, {{"rows", std::vector<double>{60}}, {"width", 1.0}, {"mode", std::string("sum")}}},
+      {"bce_loss", "loss", {"e", "labels"}, {"loss"}, {}},
+  };
+  spec.loss = "loss";
+  spec.prediction = "e";
+  return spec;
+}
+
+// "a" is used twice: its gradient has two parts, which are added up.
+GraphSpec shared_graph() {
+  const auto layers = [](double n) { return Attrs{{"layers", std::vector<double>{n}}, {"last", std::string("none")}}; };
+  GraphSpec spec;
+  spec.inputs.dense = 3;
+  spec.nodes = {
+      {"mlp", "a", {"dense"}, {"a"}, layers(4)},
+      {"mlp", "b", {"a"}, {"b"}, layers(5)},
+      {"concat", "c", {"a", "b"}, {"c"}, {}},
+      {"mlp", "top", {"c"}, {"p"}, layers(1)},
+      {"bce_loss", "loss", {"p", "labels"}, {"loss"}, {}},
+  };
+  spec.loss = "loss";
+  spec.prediction = "p";
+  return spec;
+}
+
+void expect_close(float is, float should, double tolerance, const char* what, size_t i) {
+  expect(std::fabs(is - should) <= tolerance * (1e-2 + std::fabs(should)), "%s, %zu: %.9g, on the CPU %.9g", what, i, is, should);
+}
+
+void expect_same_tensors(const Program& is, const Program& should, double tolerance) {
+  const auto tensors = should.tensors();
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    const std::vector<float> a = values(is, t), b = values(should, t);
+    for (size_t i = 0; i < b.size(); ++i) expect_close(a[i], b[i], tolerance, tensors[t]->spec.name.c_str(), i);
+  }
+}
+
+Batch one_hot_batch(const InputSpec& inputs, int64_t size, uint64_t seed) {
+  Batch batch = random_batch(inputs, size, seed);
+  for (size_t t = 0; t < batch.tables.size(); ++t) {
+    Batch::Table& table = batch.tables[t];
+    table.indices.resize(static_cast<size_t>(size));
+    for (int64_t b = 0; b <= size; ++b) table.offsets[static_cast<size_t>(b)] = static_cast<int32_t>(b);
+    for (int64_t b = 0; b < size; ++b)
+      table.indices[static_cast<size_t>(b)] = static_cast<int32_t>((b * 7 + static_cast<int64_t>(seed + t)) % inputs.rows[t]);
+  }
+  batch.check(inputs, true);
+  batch.derive(inputs, nullptr);
+  return batch;
+}
+
+// Ten steps on both: bags of several indices, batches of other sizes, and the same sizes again and again, which are recorded.
+void train_both(const GraphSpec& spec, const std::vector<GroupRule>& rules, double clip_norm = 0) {
+  Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
+  expect_same_tensors(device, cpu, 0);
+  cpu.compile(rules, 24, clip_norm);
+  device.compile(rules, 24, clip_norm);
+  for (int64_t step = 1; step <= 12; ++step) {
+    const Batch batch = step % 5 == 0 ? random_batch(spec.inputs, 24, static_cast<uint64_t>(step))
+                                      : one_hot_batch(spec.inputs, 17, static_cast<uint64_t>(step));
+    const std::vector<double> rates(rules.size(), 0.1 / static_cast<double>(step));
+    const double loss = cpu.step(batch, rates, step, nullptr);
+    expect_close(static_cast<float>(device.step(batch, rates, step, nullptr)), static_cast<float>(loss), 1e-5, "loss", static_cast<size_t>(step));
+  }
+  expect_same_tensors(device, cpu, 1e-5);
+  expect(device.recorded() > 0, "no step was recorded");
+}
+
+}  // namespace
+
+TEST(device_trains_tables_as_the_cpu) {
+  needs_device(table_graph());
+  for (const char* name : {"sgd", "adagrad", "rowwise_adagrad", "adam"}) {
+    set_context(name);
+    train_both(table_graph(), all(rule(name)));
+    train_both(table_graph(), all(rule(name)), 0.01);
+  }
+}
+
+TEST(device_trains_a_dlrm_as_the_cpu) {
+  needs_device(dlrm_graph());
+  for (const char* name : {"sgd", "adagrad", "rowwise_adagrad", "adam"}) {
+    set_context(name);
+    train_both(dlrm_graph(), all(rule(name)));
+    train_both(dlrm_graph(), all(rule(name)), 0.01);
+  }
+}
+
+TEST(device_adds_the_gradients_of_a_value_used_several_times) {
+  needs_device(shared_graph());
+  train_both(shared_graph(), sgd());
+}
+
+TEST(device_predicts_and_evaluates_as_the_cpu) {
+  const GraphSpec spec = dlrm_graph();
+  needs_device(spec);
+  Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
+  for (const int64_t size : {5, 1, 9, 9, 9, 9, 9, 40, 9}) {
+    const Batch batch = random_batch(spec.inputs, size, static_cast<uint64_t>(size));
+    std::vector<float> is(static_cast<size_t>(size)), should(is);
+    device.predict(batch, is.data(), nullptr);
+    cpu.predict(batch, should.data(), nullptr);
+    for (size_t i = 0; i < is.size(); ++i) expect_close(is[i], should[i], 1e-5, "prediction", i);
+    const double loss = device.evaluate(batch, is.data(), nullptr);
+    expect_close(static_cast<float>(loss), static_cast<float>(cpu.evaluate(batch, should.data(), nullptr)), 1e-5, "loss", 0);
+    for (size_t i = 0; i < is.size(); ++i) expect_close(is[i], should[i], 1e-5, "judged prediction", i);
+  }
+}
+
+TEST(device_takes_over_from_the_cpu_and_hands_back) {
+  const GraphSpec spec = dlrm_graph();
+  needs_device(spec);
+  Program cpu(spec, best_isa(), 3), whole(spec, best_isa(), 3), device(spec, best_isa(), 4, Device::cuda);
+  const auto move = [](const Program& from, Program& to) {
+    const auto tensors = from.tensors();
+    for (size_t t = 0; t < tensors.size(); ++t) {
+      const std::vector<float> numbers = values(from, t);
+      to.write(t, 0, static_cast<int64_t>(numbers.size()), numbers.data());
+    }
+  };
+  for (Program* program : {&cpu, &whole, &device}) program->compile(all(rule("adam")), 16);
+  const auto train = [&](Program& program, int64_t first, int64_t last) {
+    for (int64_t step = first; step <= last; ++step) program.step(random_batch(spec.inputs, 16, static_cast<uint64_t>(step)), {0.01}, step, nullptr);
+  };
+  train(whole, 1, 9);
+  train(cpu, 1, 3);
+  move(cpu, device);
+  train(device, 4, 6);
+  move(device, cpu);
+  train(cpu, 7, 9);
+  expect_same_tensors(cpu, whole, 1e-5);
+}
+
+TEST(device_reads_and_writes_parts_of_tensors) {
+  needs_device(table_graph());
+  for (const char* dtype : {"f32", "bf16", "f16"}) {
+    set_context(dtype);
+    GraphSpec spec = table_graph();
+    spec.nodes[0].attrs.set("dtype", std::string(dtype));
+    spec.nodes[0].attrs.set("width", 1.0);
+    Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
+    const float numbers[] = {1, -2, 3.5f};
+    cpu.write(0, 7, 3, numbers);
+    device.write(0, 7, 3, numbers);
+    expect_same_tensors(device, cpu, 0);
+    float three[3];
+    device.read(0, 7, 3, three);
+    expect(!memcmp(three, numbers, sizeof three), "other numbers");
+    const int64_t bytes = cpu.tensors()[0]->bytes();
+    std::vector<uint8_t> a(static_cast<size_t>(bytes)), b(a);
+    cpu.read_bytes(0, 0, bytes, a.data());
+    device.read_bytes(0, 0, bytes, b.data());
+    expect(a == b, "other bytes");
+    device.write_bytes(0, 2, 4, a.data() + 20);
+    cpu.write_bytes(0, 2, 4, a.data() + 20);
+    expect_same_tensors(device, cpu, 0);
+    expect_error(Code::shape, "received start 59 and count 2", [&] { device.read(0, 59, 2, three); });
+  }
+}
+
+TEST(device_prunes_and_counts_zeros_as_the_cpu) {
+  needs_device(table_graph());
+  const GraphSpec spec = table_graph();
+  Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
+  cpu.prune({{{0}, 0.6}}, nullptr);
+  device.prune({{{0}, 0.6}}, nullptr);
+  expect_same_tensors(device, cpu, 0);
+  expect(device.zeros() == cpu.zeros() && cpu.zeros()[0] == 36, "%lld zeros", static_cast<long long>(device.zeros()[0]));
+}
+
+TEST(device_refuses_ops_without_kernels) {
+  needs_device(table_graph());
+  GraphSpec spec = table_graph();
+  spec.nodes.insert(spec.nodes.begin() + 1, {"layer_norm", "n", {"e"}, {"n"}, {}});
+  spec.nodes[2].inputs[0] = "n";
+  Program cpu(spec, best_isa(), 3);
+  expect_error(Code::argument, "[layer_norm] device", [&] { Program program(spec, best_isa(), 3, Device::cuda); });
+}
+
+}  // namespace dlrm::test
