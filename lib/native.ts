@@ -12,6 +12,29 @@ export type Attrs = { [name: string]: Attr }
 /** Instruction sets that kernels are written for. */
 export type Isa = 'scalar' | 'avx2' | 'avx512' | 'avx512_bf16' | 'amx'
 
+/** Where a model lives and computes, or a kernel runs: this machine's processor, or its NVIDIA GPU. */
+export type Device = 'cpu' | 'cuda'
+
+/** What {@link cuda} finds: the GPU, or why there is none. */
+export type CudaInfo =
+  | {
+      available: true
+      name: string
+      /** Compute capability, such as `9.0`. */
+      capability: string
+      /** Bytes of its memory, and how many of them were free when it was opened. */
+      memory: number
+      freeMemory: number
+      /** CUDA versions: the newest that the driver knows, and the one the plugin was built with. */
+      driver: string
+      runtime: string
+      /** The kernels run on the CPU: the plugin is the one of the tests. */
+      emulated: boolean
+      /** The plugin's file. */
+      plugin: string
+    }
+  | { available: false; reason: string; plugin: string }
+
 /**
  * How embedding tables lie in memory: float32; bf16 or float16, 2 bytes a number, trained with stochastic rounding; or int8 or
  * int4, rows quantised to a byte or half of one with a scale and a least value each, for predictions only.
@@ -122,6 +145,7 @@ export interface OpCall {
   dout?: Float32Array[]
   dparams?: Float32Array[]
   isa?: Isa
+  device?: Device
   /** Default 1. */
   threads?: number
   /** Run forward once, then time backward. */
@@ -174,6 +198,7 @@ export interface NativeAddon {
   /** The one in use: the best, lowered by DLRM_ISA. */
   isa(): Isa
   threads(count?: number): number
+  cuda(): CudaInfo
   ops(): string[]
   runOp(call: OpCall): OpResult
   /** Rows of floats to rows of a table of this type, and back; sizes are the caller's to check. */
@@ -193,7 +218,7 @@ export interface NativeAddon {
   ): void
   /** The machine's peak, in flops or bytes per second: native/base/probe.h. */
   probe(kind: 'fma' | 'read' | 'gather' | 'update', options: ProbeOptions): number
-  Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number) => NativeProgram
+  Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number, device: Device | undefined) => NativeProgram
 }
 
 // The nearest folder above with a package.json: this file runs as dist/native.js, lib/native.ts and, in the benchmark,
@@ -242,4 +267,12 @@ export const native: NativeAddon = loadNative()
  */
 export function threads(count?: number): number {
   return native.threads(count)
+}
+
+/**
+ * The GPU that `device: 'cuda'` uses (CUDA_VISIBLE_DEVICES chooses it), or the reason why there is none: no plugin, no driver,
+ * one too old, no device. Looks for it now, and again as long as none is found.
+ */
+export function cuda(): CudaInfo {
+  return native.cuda()
 }

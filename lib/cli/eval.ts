@@ -20,6 +20,7 @@ interface EvalFlags {
   delimiter?: string
   precision?: Precision
   tableDtype?: TableDtype
+  useGpu?: boolean
   threads?: number
   json?: boolean
 }

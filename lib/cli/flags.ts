@@ -6,6 +6,7 @@ import {
   data,
   dlrmFlags,
   files,
+  gpu,
   JUDGED,
   machine,
   others,
@@ -88,6 +89,7 @@ export const evalFlags: Groups = {
     ...byName(csv, '--delimiter'),
     precision,
     servedTables,
+    gpu,
     ...machine,
     yes('--json', 'one JSON object instead of text (default off)'),
   ],
@@ -110,6 +112,7 @@ export const predictFlags: Groups = {
     ),
     precision,
     servedTables,
+    gpu,
     ...machine,
     yes('--json', 'print {"probability": ...} lines (default off)'),
   ],
@@ -149,7 +152,7 @@ export const ignoredFlags: Readonly<Record<string, string>> = {
 /** Its flags for what this package does not have (yet): an error that says so, rather than "unknown option". */
 export const missingFlags: readonly string[] = [
   '--activation-function',
-  '--data-randomize --data-sub-sample-rate --quantize-mlp-with-bit --quantize-emb-with-bit --save-onnx --use-gpu --local_rank --dist-backend',
+  '--data-randomize --data-sub-sample-rate --quantize-mlp-with-bit --quantize-emb-with-bit --save-onnx --local_rank --dist-backend',
   '--print-wall-time --debug-mode --enable-profiling --plot-compute-graph --mlperf-logging --mlperf-acc-threshold --mlperf-auc-threshold',
   '--mlperf-bin-loader --mlperf-bin-shuffle --mlperf-grad-accum-iter',
 ].flatMap(line => line.split(' '))

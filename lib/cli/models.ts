@@ -7,6 +7,7 @@ import { modelKinds } from '../models/kinds.js'
 import type { Model } from '../models/model.js'
 import type { Option, Options } from '../models/options.js'
 import type { Loadable } from '../models/storage.js'
+import type { Device } from '../native.js'
 import { defined } from './defined.js'
 import type { Flag } from './flag.js'
 import { UsageError } from './usage.js'
@@ -104,14 +105,24 @@ export async function kindOf(path: string): Promise<string> {
 }
 
 /** The model in a file, for prediction. `own`: where its class is, if it is not of this package. Errors: UsageError. */
-export async function openModel(path: string, own?: string, options: LoadOptions = {}): Promise<Model> {
-  const { precision, tableDtype } = options
+export async function openModel(
+  path: string,
+  own?: string,
+  flags: Pick<LoadOptions, 'precision' | 'tableDtype'> & { useGpu?: boolean } = {},
+): Promise<Model> {
+  const { precision, tableDtype } = flags
   const kind = own ?? (await kindOf(path))
   if (!own && !modelKinds.has(kind)) {
     throw new UsageError(`${path}: it holds a model of kind "${kind}", not of this package: say --model=<its file>`)
   }
-  return ((await findModel(kind)) as ModelClass).load(path, defined({ precision, tableDtype }))
+  return ((await findModel(kind)) as ModelClass).load(path, {
+    ...defined({ precision, tableDtype }),
+    ...deviceOf(flags),
+  })
 }
+
+/** --use-gpu as an option of models. */
+export const deviceOf = ({ useGpu }: { useGpu?: boolean }): { device?: Device } => (useGpu ? { device: 'cuda' } : {})
 
 /** Options of models among the flags, by flag name. */
 export function givenOptions(flags: object): { [flag: string]: unknown } {

@@ -11,6 +11,7 @@ interface PredictFlags extends RowOptions {
   model?: string
   precision?: Precision
   tableDtype?: TableDtype
+  useGpu?: boolean
   threads?: number
   json?: boolean
 }

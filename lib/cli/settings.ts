@@ -100,6 +100,7 @@ export interface TrainFlags {
   checkpointDir?: string
   checkpointEvery?: number
   resume?: boolean
+  useGpu?: boolean
   threads?: number
   printFreq?: number
   printTime?: boolean

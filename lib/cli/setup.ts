@@ -10,7 +10,7 @@ import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult } from '../train/fit_options.js'
 import type { Metrics } from '../train/metrics.js'
 import { defined } from './defined.js'
-import { chosenOptions, findModel, makeModel } from './models.js'
+import { chosenOptions, deviceOf, findModel, makeModel } from './models.js'
 import type { RunData } from './open_data.js'
 import { makeOptimizer } from './optimizer.js'
 import { hasClicks, modelConfig, type TrainSettings } from './settings.js'
@@ -32,8 +32,9 @@ export async function newModel(settings: TrainSettings, data: RunData): Promise<
       ...inputs,
       seed: settings.seed,
       ...defined({ precision: settings.precision, tableDtype: settings.tableDtype }),
+      ...deviceOf(settings),
     })
-  const config = { ...modelConfig(settings, inputs), ...chosenOptions(DLRM, settings) }
+  const config = { ...modelConfig(settings, inputs), ...chosenOptions(DLRM, settings), ...deviceOf(settings) }
   if (hasClicks(settings.mode)) return new DLRM({ ...config, seed: settings.seed })
   const { RandomState } = await import('../data/numpy_random.js')
   const [random, torchRandom] = [new RandomState(settings.seed), new RandomState(settings.seed)]

@@ -6,7 +6,7 @@ import { evaluate } from '../train/evaluate.js'
 import type { FitOptions, FitResult, Progress } from '../train/fit_options.js'
 import { defined } from './defined.js'
 import type { Io } from './io.js'
-import { findModel, givenOptions, kindOf } from './models.js'
+import { deviceOf, findModel, givenOptions, kindOf } from './models.js'
 import { openData, type RunData } from './open_data.js'
 import { makeReporter, type Reporter } from './output.js'
 import { shapeFlags, type TrainFlags, type TrainSettings, trainSettings } from './settings.js'
@@ -44,14 +44,21 @@ async function loadFor(settings: TrainSettings, path: string): Promise<Model> {
   const { poolingOf, share, buckets, precision, tableDtype } = settings
   const [own] = Object.keys(defined({ 'pooling-of': poolingOf, share, buckets }))
   if (own) throw new UsageError(`--${own}: the model of --load-model has its own`)
-  if (ModelClass !== DLRM) return (ModelClass as ModelClass).load(path, defined({ precision, tableDtype }))
+  if (ModelClass !== DLRM)
+    return (ModelClass as ModelClass).load(path, {
+      ...defined({ precision, tableDtype }),
+      ...deviceOf(settings),
+    })
   const given = shapeFlags.find(name => settings[name] !== undefined)
   if (given) {
     const name = given.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
     throw new UsageError(`--${name}: the model of --load-model has its own`)
   }
   const { lossFunction: loss, lossWeights, lossThreshold } = settings
-  return DLRM.load(path, defined({ loss, lossWeights, lossThreshold, precision, tableDtype }))
+  return DLRM.load(path, {
+    ...defined({ loss, lossWeights, lossThreshold, precision, tableDtype }),
+    ...deviceOf(settings),
+  })
 }
 
 /** One run over opened data. */

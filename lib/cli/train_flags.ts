@@ -273,6 +273,8 @@ export const training: Flag[] = [
   yes('--resume', 'go on from the newest checkpoint in --checkpoint-dir, exactly as if never stopped (default off)'),
 ]
 
+export const gpu: Flag = yes('--use-gpu', "the model lives on this machine's NVIDIA GPU (default off: on the CPU)")
+
 export const machine: Flag[] = [
   flag('--threads <n>', integer(1, 1024), 'threads (default: DLRM_THREADS, or the cores this process may use)'),
 ]
@@ -292,5 +294,5 @@ export const trainFlags: Groups = {
   'Files (--data-generation=dataset):': files,
   'CSV files (--data-set=csv):': csv,
   'Training:': training,
-  'Machine and output:': [...machine, ...output],
+  'Machine and output:': [gpu, ...machine, ...output],
 }

@@ -1,10 +1,15 @@
 import { DlrmError } from '../errors.js'
-import { type Isa, native, type OpCall, type OpResult } from '../native.js'
+import { type Device, type Isa, native, type OpCall, type OpResult } from '../native.js'
 
 /** How a kernel runs; the second argument of every one. */
 export interface KernelOptions {
   /** Kernels of this instruction set (see `kernels.isas()`); default the best of this machine, or `DLRM_ISA`. */
   isa?: Isa
+  /**
+   * Where it runs; default `cpu`. On `cuda` arrays are copied there and back, outside of the times.
+   * Errors: `ERR_DEVICE`, `ERR_ARGUMENT` for an op that has no kernels there.
+   */
+  device?: Device
   /** Threads, 1 to 1024, of a pool made for this call; default 1. The result is bitwise the same for any number. */
   threads?: number
   /** Runs the kernel so often, each timed; default 1. The output is the last one's; an update is applied each time. */

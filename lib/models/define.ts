@@ -1,6 +1,6 @@
 import { DlrmError } from '../errors.js'
 import { GraphBuilder, type GraphInputs, type GraphNumbers, type Value } from '../graph/builder.js'
-import type { Isa } from '../native.js'
+import type { Device, Isa } from '../native.js'
 import { Model } from './model.js'
 import { complete, type Options, type Values } from './options.js'
 
@@ -33,13 +33,19 @@ export interface ModelOptions extends Partial<GraphInputs>, GraphNumbers {
   seed?: number
   /** Kernels to use; default the best of this machine, or DLRM_ISA. */
   isa?: Isa
+  /**
+   * Where the model lives: `cpu` (default), or `cuda`, the NVIDIA GPU that `cuda()` tells of; parameters start the same on both.
+   * Errors of the constructor then: `ERR_DEVICE` without GPU, driver or plugin, `ERR_MEMORY` where its memory does not suffice,
+   * `ERR_ARGUMENT` naming an op that has no kernels there.
+   */
+  device?: Device
 }
 
 /**
  * What `load` can change of a saved model. `tableDtype`: tables of floats of any kind are rounded to it, or quantised; int8 and
  * int4 stay as they are.
  */
-export type LoadOptions = Pick<ModelOptions, 'isa' | 'precision' | 'tableDtype'>
+export type LoadOptions = Pick<ModelOptions, 'isa' | 'device' | 'precision' | 'tableDtype'>
 
 /** A class of models, as {@link defineModel} makes it. */
 export interface ModelClass<O extends Options = Options, M extends Model = Model> {
@@ -75,11 +81,13 @@ export interface DefinedModel<O extends Options> extends Model {
  * const model = new Logistic({ tables: [1000, 50] })
  * ```
  *
- * The constructor's errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`.
+ * The constructor's errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`, `ERR_DEVICE`.
  */
 export function defineModel<const O extends Options>(definition: ModelDefinition<O>): ModelClass<O, DefinedModel<O>> {
   const { kind, options } = definition
-  const taken = [...INPUTS, 'seed', 'isa', 'precision', 'tableDtype'].find(name => Object.hasOwn(options, name))
+  const taken = [...INPUTS, 'seed', 'isa', 'device', 'precision', 'tableDtype'].find(name =>
+    Object.hasOwn(options, name),
+  )
   if (taken) throw new DlrmError('ERR_ARGUMENT', `[${kind}] ${taken}: every model has this option already`)
 
   class Defined extends Model {
@@ -89,12 +97,12 @@ export function defineModel<const O extends Options>(definition: ModelDefinition
     override readonly predicts: Model['predicts']
     readonly config: DefinedModel<O>['config']
 
-    constructor({ seed = 1, isa, precision, tableDtype, ...given }: ModelOptions & Partial<Values<O>>) {
+    constructor({ seed = 1, isa, device, precision, tableDtype, ...given }: ModelOptions & Partial<Values<O>>) {
       const { inputs, rest } = splitInputs(kind, given)
       const values = complete(kind, options, rest)
       const g = new GraphBuilder(inputs, { precision, tableDtype })
       const end = definition.graph(g, values)
-      super(g.build(end), { seed, isa })
+      super(g.build(end), { seed, isa, device })
       this.predicts = end.predicts ?? 'probability'
       const numbers = { ...(precision ? { precision } : {}), ...(tableDtype ? { tableDtype } : {}) }
       this.config = { ...inputs, ...numbers, ...values }
@@ -112,7 +120,7 @@ const INPUTS = ['dense', 'tables', 'tableNames', 'columns', 'buckets'] as const
 
 function splitInputs(
   kind: string,
-  given: Omit<ModelOptions, 'seed' | 'isa' | keyof GraphNumbers> & { [name: string]: unknown },
+  given: Omit<ModelOptions, 'seed' | 'isa' | 'device' | keyof GraphNumbers> & { [name: string]: unknown },
 ) {
   const { dense = 0, tables, tableNames, columns, buckets, ...rest } = given
   const bad = (name: string, expected: string, received: unknown) =>

@@ -3,7 +3,7 @@ import { DlrmError } from '../errors.js'
 import { GraphBuilder, type GraphInputs, type Precision } from '../graph/builder.js'
 import { bceLoss, concat, interactionDot, mseLoss, sigmoid } from '../graph/ops.js'
 import { tower } from '../graph/tower.js'
-import type { GraphSpec, Isa, TableDtype } from '../native.js'
+import type { Device, GraphSpec, Isa, TableDtype } from '../native.js'
 import { completeCompression, embeddings, type MdConfig, type QrConfig, referenceTables } from './compress.js'
 import { Model, type Tensor } from './model.js'
 import { common, type Option, complete as optionValues, sizesByColumn } from './options.js'
@@ -85,6 +85,12 @@ export interface DLRMOptions extends DLRMConfig {
   torchRandom?: RandomState
   /** Kernels to use; default the best of this machine, or DLRM_ISA. */
   isa?: Isa
+  /**
+   * Where the model lives: `cpu` (default), or `cuda`, the NVIDIA GPU that `cuda()` tells of; parameters start the same on both.
+   * Errors of the constructor then: `ERR_DEVICE` without GPU, driver or plugin, `ERR_MEMORY` where its memory does not suffice,
+   * `ERR_ARGUMENT` naming an op that has no kernels there.
+   */
+  device?: Device
 }
 
 /** A config with its defaults. */
@@ -135,10 +141,10 @@ export class DLRM extends Model {
   readonly kind = 'dlrm'
   readonly config: DLRMFullConfig
 
-  /** Errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`. */
+  /** Errors: `ERR_ARGUMENT` for a bad option, `ERR_SHAPE` for sizes that do not fit, `ERR_MEMORY`, `ERR_DEVICE`. */
   constructor(options: DLRMOptions) {
     const config = complete(options)
-    super(dlrmGraph(config), { seed: options.seed ?? 1, isa: options.isa })
+    super(dlrmGraph(config), { seed: options.seed ?? 1, isa: options.isa, device: options.device })
     this.config = config
     if (options.random) this.loadState(referenceInit(config, this.state(), options.random, options.torchRandom))
   }

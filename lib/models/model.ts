@@ -3,7 +3,15 @@ import type { Schema } from '../data/schema.js'
 import type { DataSet } from '../data/source.js'
 import { DlrmError } from '../errors.js'
 import type { SafetensorsFile, TensorEntry } from '../format/safetensors.js'
-import { type GraphSpec, type Isa, type NativeProgram, native, type TableDtype, type TensorInfo } from '../native.js'
+import {
+  type Device,
+  type GraphSpec,
+  type Isa,
+  type NativeProgram,
+  native,
+  type TableDtype,
+  type TensorInfo,
+} from '../native.js'
 import { groupRules, ParameterGroups } from '../optim/groups.js'
 import { Optimizer } from '../optim/optimizer.js'
 import type { FitOptions, FitResult } from '../train/fit_options.js'
@@ -48,6 +56,8 @@ export abstract class Model {
   schema: Schema | undefined
   /** What a batch must look like: D dense features, and R rows of each table. */
   readonly inputs: { readonly dense: number; readonly rows: readonly number[] }
+  /** Where its parameters lie and it computes. A file has no device: `save` on one, load on another. */
+  readonly device: Device
   readonly #program: NativeProgram
   readonly #prunable: Map<PrunedPart, number[]>
   #optimizer: Optimizer | ParameterGroups | undefined
@@ -59,13 +69,14 @@ export abstract class Model {
   #idle: (() => void)[] = []
   #saving = false
 
-  protected constructor(graph: GraphSpec, options: { seed: number; isa?: Isa }) {
-    const { seed, isa } = options
+  protected constructor(graph: GraphSpec, options: { seed: number; isa?: Isa; device?: Device }) {
+    const { seed, isa, device = 'cpu' } = options
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new DlrmError('ERR_ARGUMENT', `seed: expected an integer >= 0, received ${seed}`)
     }
     this.inputs = { dense: graph.dense, rows: graph.rows }
-    this.#program = new native.Program(graph, isa, seed)
+    this.#program = new native.Program(graph, isa, seed, device)
+    this.device = device
     this.#prunable = prunable(graph, this.#program.tensors())
   }
 

@@ -1,5 +1,6 @@
 #include "base/compute_thread.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -9,12 +10,33 @@
 namespace dlrm {
 namespace {
 
-// Never destroyed: at process exit the thread may still be running a step, and must find its memory in place.
-struct ComputeThread {
+template <class Job>
+struct Queue {
   std::mutex mutex;
   std::condition_variable wake;
-  std::deque<ComputeJob> jobs;
-  int threads = default_threads();
+  std::deque<Job> jobs;
+
+  void put(Job job) {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      jobs.push_back(std::move(job));
+    }
+    wake.notify_one();
+  }
+
+  Job take() {
+    std::unique_lock<std::mutex> lock(mutex);
+    wake.wait(lock, [this] { return !jobs.empty(); });
+    Job job = std::move(jobs.front());
+    jobs.pop_front();
+    return job;
+  }
+};
+
+// These two are never destroyed: at process exit the thread may still be running a step, and must find its memory in place.
+struct ComputeThread {
+  Queue<ComputeJob> queue;
+  std::atomic<int> threads{default_threads()};
 
   ComputeThread() {
     std::thread([this] { loop(); }).detach();
@@ -24,18 +46,21 @@ struct ComputeThread {
     std::unique_ptr<Pool> pool;
     int made_for = 0;
     for (;;) {
-      ComputeJob job;
-      int wanted;
-      {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, [this] { return !jobs.empty(); });
-        job = std::move(jobs.front());
-        jobs.pop_front();
-        wanted = threads;
-      }
+      const ComputeJob job = queue.take();
+      const int wanted = threads;
       if (made_for != wanted) pool = std::make_unique<Pool>(made_for = wanted);
       job(*pool);
     }
+  }
+};
+
+struct WaitingThread {
+  Queue<std::function<void()>> queue;
+
+  WaitingThread() {
+    std::thread([this] {
+      for (;;) queue.take()();
+    }).detach();
   }
 };
 
@@ -46,25 +71,15 @@ ComputeThread& instance() {
 
 }  // namespace
 
-void submit(ComputeJob job) {
-  ComputeThread& thread = instance();
-  {
-    std::lock_guard<std::mutex> lock(thread.mutex);
-    thread.jobs.push_back(std::move(job));
-  }
-  thread.wake.notify_one();
+void submit(ComputeJob job) { instance().queue.put(std::move(job)); }
+
+void submit_wait(std::function<void()> job) {
+  static WaitingThread* thread = new WaitingThread();
+  thread->queue.put(std::move(job));
 }
 
-void set_threads(int threads) {
-  ComputeThread& thread = instance();
-  std::lock_guard<std::mutex> lock(thread.mutex);
-  thread.threads = threads;
-}
+void set_threads(int threads) { instance().threads = threads; }
 
-int current_threads() {
-  ComputeThread& thread = instance();
-  std::lock_guard<std::mutex> lock(thread.mutex);
-  return thread.threads;
-}
+int current_threads() { return instance().threads; }
 
 }  // namespace dlrm

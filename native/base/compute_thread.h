@@ -12,6 +12,10 @@ using ComputeJob = std::function<void(Pool&)>;
 // Queues a job; it must not throw. The thread starts with the first job.
 void submit(ComputeJob job);
 
+// Queues what only waits for a device, for a thread of its own: the compute thread meanwhile prepares the next step. It must
+// not throw.
+void submit_wait(std::function<void()> job);
+
 // Threads of the pool from the next job on.
 void set_threads(int threads);
 int current_threads();

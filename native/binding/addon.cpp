@@ -1,6 +1,7 @@
 // The addon's table of contents; lib/native.ts has the types.
 #include <napi.h>
 
+#include "base/device.h"
 #include "binding/env.h"
 #include "binding/program.h"
 #include "binding/read.h"
@@ -31,12 +32,35 @@ Napi::Value threads(const Napi::CallbackInfo& info) {
   });
 }
 
+// lib/native.ts, CudaInfo
+Napi::Value cuda(const Napi::CallbackInfo& info) {
+  const auto version = [](int32_t number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); };
+  auto result = Napi::Object::New(info.Env());
+  result["plugin"] = cuda_plugin_path();
+  try {
+    const CudaDevice device = cuda_device();
+    result["available"] = true;
+    result["name"] = std::string(device.name);
+    result["capability"] = std::to_string(device.major) + "." + std::to_string(device.minor);
+    result["memory"] = static_cast<double>(device.bytes);
+    result["freeMemory"] = static_cast<double>(device.free_bytes);
+    result["driver"] = version(device.driver);
+    result["runtime"] = version(device.runtime);
+    result["emulated"] = device.emulated != 0;
+  } catch (const Error& error) {
+    result["available"] = false;
+    result["reason"] = std::string(error.what());
+  }
+  return result;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   init_env(env);
   exports["setErrorClass"] = Napi::Function::New(env, set_error_class);
   exports["isas"] = Napi::Function::New(env, isas);
   exports["isa"] = Napi::Function::New(env, get_isa);
   exports["threads"] = Napi::Function::New(env, threads);
+  exports["cuda"] = Napi::Function::New(env, cuda);
   exports["ops"] = Napi::Function::New(env, op_names);
   exports["runOp"] = Napi::Function::New(env, run_op);
   exports["probe"] = Napi::Function::New(env, run_probe);

@@ -22,16 +22,17 @@ struct EnvData {
 struct Call {
   explicit Call(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
   std::shared_ptr<Channel> channel;
-  std::function<void(Pool&)> work;
+  std::function<Wait(Pool&)> work;
   std::function<Napi::Value(Napi::Env)> finish;
   Napi::Promise::Deferred deferred;
   bool failed = false;
   Code code = Code::state;
   std::string message;
 
-  void run(Pool& pool) {
+  template <class F>
+  void run(F&& part) {
     try {
-      work(pool);
+      part();
     } catch (const Error& e) {
       failed = true;
       code = e.code;
@@ -94,6 +95,14 @@ Napi::Error make_error(Napi::Env env, Code code, const std::string& message) {
 }
 
 Napi::Promise run_async(Napi::Env env, std::function<void(Pool&)> work, std::function<Napi::Value(Napi::Env)> finish) {
+  const auto whole = [work = std::move(work)](Pool& pool) {
+    work(pool);
+    return Wait();
+  };
+  return run_async_then_wait(env, whole, std::move(finish));
+}
+
+Napi::Promise run_async_then_wait(Napi::Env env, std::function<Wait(Pool&)> work, std::function<Napi::Value(Napi::Env)> finish) {
   auto* call = new Call(env);
   call->channel = env.GetInstanceData<EnvData>()->channel;
   call->work = std::move(work);
@@ -101,8 +110,13 @@ Napi::Promise run_async(Napi::Env env, std::function<void(Pool&)> work, std::fun
   if (call->channel->pending++ == 0) napi_ref_threadsafe_function(env, call->channel->function);
   Napi::Promise promise = call->deferred.Promise();
   submit([call](Pool& pool) {
-    call->run(pool);
-    send_back(call);
+    Wait wait;
+    call->run([&] { wait = call->work(pool); });
+    if (!wait) return send_back(call);
+    submit_wait([call, wait = std::move(wait)] {
+      call->run(wait);
+      send_back(call);
+    });
   });
   return promise;
 }

@@ -30,6 +30,10 @@ auto guarded(Napi::Env env, F&& body) -> decltype(body()) {
 // Neither may hold JavaScript values: the environment can be gone when they are destroyed.
 Napi::Promise run_async(Napi::Env env, std::function<void(Pool&)> work, std::function<Napi::Value(Napi::Env)> finish);
 
+// The same, but work returns what else must be waited for before finish: another thread does that.
+using Wait = std::function<void()>;
+Napi::Promise run_async_then_wait(Napi::Env env, std::function<Wait(Pool&)> work, std::function<Napi::Value(Napi::Env)> finish);
+
 void init_env(Napi::Env env);
 
 }  // namespace dlrm::binding

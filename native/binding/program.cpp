@@ -32,7 +32,7 @@ class BatchPool {
 };
 
 struct Shared {
-  Shared(const GraphSpec& spec, Isa isa, uint64_t seed) : program(spec, isa, seed) {}
+  Shared(const GraphSpec& spec, Isa isa, uint64_t seed, Device device) : program(spec, isa, seed, device) {}
   Program program;
   BatchPool batches;
 };
@@ -50,11 +50,12 @@ void prepare(Batch& batch, const Program& program, bool need_labels, Pool* pool)
 
 class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
  public:
-  // new Program(graph, isa | undefined, seed)
+  // new Program(graph, isa | undefined, seed, device | undefined)
   explicit ProgramWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramWrap>(info) {
     guarded(info.Env(), [&] {
       const Isa isa = info[1].IsString() ? isa_from_name(info[1].As<Napi::String>().Utf8Value().c_str()) : default_isa();
-      shared_ = std::make_shared<Shared>(read_graph(info[0]), isa, static_cast<uint64_t>(read_size(info[2], "seed")));
+      const Device device = info[3].IsUndefined() ? Device::cpu : device_from_name(info[3].ToString().Utf8Value().c_str());
+      shared_ = std::make_shared<Shared>(read_graph(info[0]), isa, static_cast<uint64_t>(read_size(info[2], "seed")), device);
     });
     account(info.Env());
   }
@@ -167,12 +168,15 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       const std::vector<double> rates = read_numbers(info[5], "[step] learning rates");
       const int64_t number = read_size(info[6], "[step] number");
       auto loss = std::make_shared<double>();
-      return run_async(
+      return run_async_then_wait(
           info.Env(),
-          [shared = shared_, batch, rates, number, loss](Pool& pool) {
+          [shared = shared_, batch, rates, number, loss](Pool& pool) -> Wait {
             prepare(*batch, shared->program, true, &pool);
-            *loss = shared->program.step(*batch, rates, number, &pool);
+            auto pending = std::make_shared<PendingLoss>(shared->program.start_step(*batch, rates, number, &pool));
             shared->batches.give(batch);
+            if (shared->program.device() == Device::cuda) return [shared, pending, loss] { *loss = pending->wait(); };
+            *loss = pending->wait();
+            return {};
           },
           [loss](Napi::Env env) { return Napi::Number::New(env, *loss); });
     });
@@ -238,7 +242,8 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   // Tells the garbage collector what this small object keeps alive.
   void account(Napi::Env env) {
     int64_t bytes = 0;
-    for (const Tensor* tensor : shared_->program.tensors()) bytes += tensor->bytes();
+    for (const Tensor* tensor : shared_->program.tensors())
+      if (shared_->program.device() == Device::cpu) bytes += tensor->bytes();
     Napi::MemoryManagement::AdjustExternalMemory(env, bytes - accounted_);
     accounted_ = bytes;
   }

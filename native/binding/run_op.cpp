@@ -1,6 +1,7 @@
 #include "binding/run_op.h"
 
 #include <chrono>
+#include <cstring>
 #include <memory>
 
 #include "base/probe.h"
@@ -16,6 +17,10 @@ Isa read_isa(Napi::Value value) {
   return value.IsUndefined() ? default_isa() : isa_from_name(value.ToString().Utf8Value().c_str());
 }
 
+Device read_device(Napi::Value value) {
+  return value.IsUndefined() ? Device::cpu : device_from_name(value.ToString().Utf8Value().c_str());
+}
+
 // Of this many threads; null for one, the default.
 std::unique_ptr<Pool> read_pool(Napi::Value value) {
   const int64_t count = value.IsUndefined() ? 1 : read_size(value, "threads");
@@ -23,9 +28,9 @@ std::unique_ptr<Pool> read_pool(Napi::Value value) {
   return count > 1 ? std::make_unique<Pool>(static_cast<int>(count)) : nullptr;
 }
 
-// Reads the call's object { op, attrs, batch, inputs, params, seed, dout, dparams, isa, threads, backward, lr, step,
+// Reads the call's object { op, attrs, batch, inputs, params, seed, dout, dparams, isa, device, threads, backward, lr, step,
 // training, key, repeats, seconds, cold }.
-// It is synchronous, so that the caller's arrays can be used in place.
+// It is synchronous, so that the caller's arrays can be used in place; on a GPU they are copied, and parameters copied back.
 class OpCall {
  public:
   explicit OpCall(Napi::Object call) : call_(call), env_(call.Env()), op_(call.Get("op").ToString().Utf8Value()) {
@@ -35,6 +40,7 @@ class OpCall {
     args.name = op_;
     args.attrs = read_attrs(call.Get("attrs"));
     args.isa = read_isa(call.Get("isa"));
+    args.device = device_ = read_device(call.Get("device"));
     inputs_ = list("inputs");
     for (uint32_t i = 0; i < inputs_.size(); ++i) args.inputs.push_back(input_spec(inputs_[i].As<Napi::Object>()));
     runner_ = std::make_unique<OpRunner>(op_, std::move(args), batch);
@@ -58,6 +64,7 @@ class OpCall {
     runner_->prepare(pool_.get());
     if (backward) runner_->forward(pool_.get());
     const std::vector<double> times = time_repeats(repeats, backward);
+    for (const auto& [to, view] : copied_params_) memcpy(to, view.data, bytes(view));
     auto nanoseconds = Napi::Float64Array::New(env_, times.size());
     std::copy(times.begin(), times.end(), nanoseconds.Data());
     const Cost cost = runner_->cost(backward);
@@ -136,7 +143,7 @@ class OpCall {
   }
 
   void bind_input(size_t i, Napi::Object input) {
-    if (input.Has("bags")) return runner_->bind_bags(i, bags_.bags());
+    if (input.Has("bags")) return runner_->bind_bags(i, device_ == Device::cpu ? bags_.bags() : copied_bags());
     bind_array(Slot::in, i, input.Get("data"));
   }
 
@@ -154,8 +161,35 @@ class OpCall {
     if (static_cast<int64_t>(data.size) != view.rows * view.stride)
       fail(Code::shape, "%s: expected %lld x %lld elements, received %zu", what.c_str(), static_cast<long long>(view.rows),
            static_cast<long long>(view.stride), data.size);
+    if (device_ == Device::cuda && runner_->view(slot, i)) {
+      memcpy(runner_->view(slot, i).data, data.data, bytes(view));
+      if (slot == Slot::params) copied_params_.emplace_back(data.data, runner_->view(slot, i));
+      return;
+    }
     view.data = data.data;
     runner_->bind(slot, i, view);
+  }
+
+  static size_t bytes(const View& view) { return static_cast<size_t>(view.rows * view.stride * dtype_bytes(view.dtype)); }
+
+  template <class T>
+  const T* copied(const T* from, int64_t count) {
+    if (!from) return nullptr;
+    const size_t size = static_cast<size_t>(count) * sizeof(T);
+    void* to = managed_.bytes(size ? size : 1);
+    if (size) memcpy(to, from, size);
+    return static_cast<const T*>(to);
+  }
+
+  const Bags& copied_bags() {
+    const Bags& from = bags_.bags();
+    for (int64_t t = 0; t < from.tables; ++t) {
+      offsets_.push_back(copied(from.offsets[t], bags_.size + 1));
+      indices_.push_back(copied(from.indices[t], from.counts[t]));
+      weights_.push_back(from.weights ? copied(from.weights[t], from.counts[t]) : nullptr);
+    }
+    copied_bags_ = {from.tables, offsets_.data(), indices_.data(), from.weights ? weights_.data() : nullptr, from.counts};
+    return copied_bags_;
   }
 
   Napi::Value array(const View& view) {
@@ -192,6 +226,13 @@ class OpCall {
   const std::string op_;
   Batch bags_;
   std::vector<Napi::Value> inputs_;
+  // On a GPU
+  Device device_ = Device::cpu;
+  ManagedMemory managed_;
+  std::vector<const int32_t*> offsets_, indices_;
+  std::vector<const float*> weights_;
+  Bags copied_bags_;
+  std::vector<std::pair<void*, View>> copied_params_;
   std::unique_ptr<OpRunner> runner_;
   std::unique_ptr<Pool> pool_;
 };
