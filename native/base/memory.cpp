@@ -63,8 +63,11 @@ char* allocate_for(const CudaPlugin& plugin, MemoryKind kind, size_t bytes) {
              : kind == MemoryKind::pinned ? plugin.allocate_pinned(&p, bytes)
                                           : plugin.allocate_managed(&p, bytes),
              "memory");
-  CudaStatus status = plugin.fill(p, 0, bytes, nullptr);
-  if (status == CudaStatus::ok) status = plugin.synchronise(nullptr);
+  CudaStatus status = CudaStatus::ok;
+  if (kind != MemoryKind::device)
+    memset(p, 0, bytes);
+  else if ((status = plugin.fill(p, 0, bytes, nullptr)) == CudaStatus::ok)
+    status = plugin.synchronise(nullptr);
   if (status != CudaStatus::ok) plugin.release(p);
   cuda_check(status, "memory");
   return static_cast<char*>(p);

@@ -40,14 +40,10 @@ int64_t GraphCache::graphs() const {
 
 void GraphCache::begin(const Stream& stream) { cuda_check(stream.plugin().begin_capture(stream.handle()), "recording a step"); }
 
-void GraphCache::end(Entry& entry, const Stream& stream) {
+// A device that cannot record this work leaves the entry without a graph.
+void GraphCache::end(Entry& entry, const Stream& stream) noexcept {
   plugin_ = &stream.plugin();
-  cuda_check(plugin_->end_capture(stream.handle(), &entry.graph), "recording a step");
-}
-
-void GraphCache::abandon(const Stream& stream) noexcept {
-  CudaGraph graph = nullptr;
-  if (stream.plugin().end_capture(stream.handle(), &graph) == CudaStatus::ok) stream.plugin().destroy_graph(graph);
+  if (plugin_->end_capture(stream.handle(), &entry.graph) != CudaStatus::ok) entry.graph = nullptr;
 }
 
 void GraphCache::launch(const Entry& entry, const Stream& stream) {

@@ -22,28 +22,18 @@ class GraphCache {
   GraphCache(const GraphCache&) = delete;
   GraphCache& operator=(const GraphCache&) = delete;
 
-  // Does what work() puts into the stream: by work() itself for a key that is new, else by a graph. True if work() has run.
+  // Does what work() puts into the stream: by work() itself for a key that is new, else by a graph. True if work() was called
+  // (twice if it could not be recorded: such work is never tried again).
   template <class F>
   bool run(const Key& key, const Stream& stream, F&& work) {
     Entry& entry = find(key);
-    if (entry.graph) {
-      launch(entry, stream);
-      return false;
-    }
-    if (entry.uses == 1) {
+    if (!entry.graph && entry.uses == 2) record(entry, stream, work);
+    if (!entry.graph) {
       work();
       return true;
     }
-    begin(stream);
-    try {
-      work();
-    } catch (...) {
-      abandon(stream);
-      throw;
-    }
-    end(entry, stream);
     launch(entry, stream);
-    return true;
+    return entry.uses == 2;
   }
 
   void clear();
@@ -56,10 +46,22 @@ class GraphCache {
     int64_t uses = 0, last = 0;
   };
 
+  template <class F>
+  void record(Entry& entry, const Stream& stream, F&& work) {
+    begin(stream);
+    try {
+      work();
+    } catch (...) {
+      end(entry, stream);
+      forget(entry);
+      throw;
+    }
+    end(entry, stream);
+  }
+
   Entry& find(const Key& key);
   static void begin(const Stream& stream);
-  void end(Entry& entry, const Stream& stream);
-  static void abandon(const Stream& stream) noexcept;
+  void end(Entry& entry, const Stream& stream) noexcept;
   static void launch(const Entry& entry, const Stream& stream);
   void forget(Entry& entry);
 

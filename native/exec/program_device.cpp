@@ -136,9 +136,18 @@ void Program::work_on_device(Execution& e, const std::vector<double>* rates, Poo
     const Stream& stream;
   } const end{on_device_->uploads, stream_};
   reserve(e, rates != nullptr);
+  const std::vector<char> packed = packed_is_fresh_;
+  const bool packed_for_training = packed_for_training_;
   const bool ran = e.graphs.run(work_key(e), stream_, [&] {
-    work(e, rates, pool);
-    stream_.check_launches();
+    packed_is_fresh_ = packed;
+    packed_for_training_ = packed_for_training;
+    try {
+      work(e, rates, pool);
+      stream_.check_launches();
+    } catch (...) {
+      forget_packed();
+      throw;
+    }
   });
   if (ran) return;
   // What work() would have noted.

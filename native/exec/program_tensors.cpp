@@ -22,11 +22,12 @@ constexpr int64_t kPieceBytes = 4 << 20;
 // A tensor where host code can reach it: its own memory, or a copy of a device's.
 class OnHost {
  public:
-  OnHost(const Tensor& tensor, const Stream& stream) : tensor_(tensor), stream_(stream), view(tensor.view) {
+  // `zero`: it is, so there is nothing to read.
+  OnHost(const Tensor& tensor, const Stream& stream, bool zero = false) : tensor_(tensor), stream_(stream), view(tensor.view) {
     if (!stream.on_device()) return;
     copy_.reserve(bytes());
     view.data = copy_.data();
-    stream.copy_and_wait(copy_.data(), tensor.view.data, bytes());
+    if (!zero) stream.copy_and_wait(copy_.data(), tensor.view.data, bytes());
   }
   void store() const {
     if (copy_.data()) stream_.copy_and_wait(tensor_.view.data, copy_.data(), bytes());
@@ -98,7 +99,7 @@ void Program::add_param(const ParamSpec& spec, bool is_state, std::vector<std::u
   tensor->memory = Buffer(static_cast<size_t>(rows * row_bytes(spec.dtype, cols)), stream_.memory());
   tensor->view = {tensor->memory.data(), spec.dtype, rows, cols, row_elements(spec.dtype, cols)};
   if (spec.init.kind != Init::zeros) {  // fresh memory is zero
-    const OnHost host(*tensor, stream_);
+    const OnHost host(*tensor, stream_, true);
     init_parameter(spec, host.view, seed_, to.size(), pool);
     host.store();
   }
