@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/target.h"
+
 namespace dlrm {
 
-inline float from_bf16(uint16_t half) {
+DLRM_HOST_DEVICE inline float from_bf16(uint16_t half) {
   const uint32_t bits = static_cast<uint32_t>(half) << 16;
   float x;
   memcpy(&x, &bits, sizeof x);
@@ -13,7 +15,7 @@ inline float from_bf16(uint16_t half) {
 }
 
 // To nearest, ties to even; a NaN stays one.
-inline uint16_t to_bf16(float x) {
+DLRM_HOST_DEVICE inline uint16_t to_bf16(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
   if (x != x) return static_cast<uint16_t>(bits >> 16 | 0x40);

@@ -8,12 +8,12 @@
 
 namespace dlrm {
 
-inline uint32_t bits_of(float x) {
+DLRM_HOST_DEVICE inline uint32_t bits_of(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
   return bits;
 }
-inline float float_of(uint32_t bits) {
+DLRM_HOST_DEVICE inline float float_of(uint32_t bits) {
   float x;
   memcpy(&x, &bits, sizeof x);
   return x;
@@ -23,13 +23,13 @@ constexpr uint32_t kFloatMagnitude = 0x7fffffff, kFloatInfinity = 0x7f800000;
 constexpr uint32_t kF16Normal = 0x38800000;    // 2^-14: below it f16 has a fixed point
 constexpr uint32_t kF16Overflow = 0x47800000;  // 2^16, beyond all that f16 has
 
-inline float from_f16(uint16_t h) {
+DLRM_HOST_DEVICE inline float from_f16(uint16_t h) {
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16, rest = h & 0x7fff;
   if (rest >= 0x7c00) return float_of(sign | kFloatInfinity | (rest & 0x3ff) << 13);
   if (rest < 0x400) return float_of(sign | bits_of(static_cast<float>(rest) * 0x1p-24f));
   return float_of(sign | ((rest << 13) + 0x38000000));
 }
-inline uint16_t to_f16(float x) {
+DLRM_HOST_DEVICE inline uint16_t to_f16(float x) {
   const uint32_t bits = bits_of(x), sign = bits >> 16 & 0x8000, m = bits & kFloatMagnitude;
   if (m > kFloatInfinity) return static_cast<uint16_t>(sign | 0x7e00 | (m >> 13 & 0x3ff));
   if (m >= 0x477ff000) return static_cast<uint16_t>(sign | 0x7c00);  // 65520 and above
@@ -39,12 +39,12 @@ inline uint16_t to_f16(float x) {
 }
 
 // Stochastic: `random` is a word of which the upper bits are used. What overflows the largest f16 stays there.
-inline uint16_t to_bf16(float x, uint32_t random) {
+DLRM_HOST_DEVICE inline uint16_t to_bf16(float x, uint32_t random) {
   const uint32_t bits = bits_of(x);
   const bool finite = (bits & kFloatMagnitude) < kFloatInfinity;
   return static_cast<uint16_t>((bits + (finite ? random >> 16 : 0)) >> 16);
 }
-inline uint16_t to_f16(float x, uint32_t random) {
+DLRM_HOST_DEVICE inline uint16_t to_f16(float x, uint32_t random) {
   const uint32_t bits = bits_of(x), sign = bits >> 16 & 0x8000, m = bits & kFloatMagnitude, low = random >> 19;
   if (m >= kF16Overflow) return m >= kFloatInfinity ? to_f16(x) : static_cast<uint16_t>(sign | 0x7bff);
   if (m >= kF16Normal) {
@@ -61,14 +61,14 @@ struct RoundingKey {
   uint64_t key = 0;
 
   // Of a row; the finaliser of MurmurHash3.
-  uint64_t row(int64_t r) const {
+  DLRM_HOST_DEVICE uint64_t row(int64_t r) const {
     uint64_t h = key + static_cast<uint64_t>(r) * 0x9e3779b97f4a7c15ull;
     h = (h ^ h >> 33) * 0xff51afd7ed558ccdull;
     h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ull;
     return h ^ h >> 33;
   }
 };
-inline uint32_t rounding_word(uint64_t row, uint32_t column) {
+DLRM_HOST_DEVICE inline uint32_t rounding_word(uint64_t row, uint32_t column) {
   uint32_t h = static_cast<uint32_t>(row) + column * 0x9e3779b9u;
   h = (h ^ h >> 16) * 0x7feb352du ^ static_cast<uint32_t>(row >> 32);
   h = (h ^ h >> 15) * 0x846ca68bu;

@@ -25,3 +25,10 @@
 #endif
 
 #define DLRM_INLINE inline __attribute__((always_inline))
+
+// Small functions that kernels of every kind call, those of cuda.cu files too.
+#if defined(__CUDACC__)
+#define DLRM_HOST_DEVICE __host__ __device__
+#else
+#define DLRM_HOST_DEVICE
+#endif

@@ -76,7 +76,7 @@ __device__ __forceinline__ T block_sum(T x, T* parts) {
 //   DLRM_DYNAMIC_SHARED(T, name)       T* name: the launch's shared_bytes, aligned to 128
 //
 //   uint16_t to_bf16(float)            to nearest, ties to even; a NaN stays one
-//   float from_bf16(uint16_t)
+//   float from_bf16(uint16_t), from_f16(uint16_t)
 //   uint32_t pack_bf16(float low, float high)
 //   uint32_t to_tf32(float)            bits of a float with 10 bits of mantissa, to nearest, ties away from zero
 //

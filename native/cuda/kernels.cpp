@@ -7,6 +7,8 @@
 #include "ops/bce_loss/bce_loss.h"
 #include "ops/concat/concat.h"
 #include "ops/dense_update/dense_update.h"
+#include "ops/embedding_bag/embedding_bag.h"
+#include "ops/embedding_update/embedding_update.h"
 #include "ops/exp/exp.h"
 #include "ops/interaction_dot/interaction_dot.h"
 #include "ops/mse_loss/mse_loss.h"
@@ -28,6 +30,8 @@ const Entry kEntries[] = {
     {"bce_loss", &bce_loss_cuda},
     {"concat", &concat_cuda},
     {"dense_update", &dense_update_cuda},
+    {"embedding_bag", &embedding_bag_cuda},
+    {"embedding_update", &embedding_update_cuda},
     {"exp", &exp_cuda},
     {"interaction_dot", &interaction_dot_cuda},
     {"mse_loss", &mse_loss_cuda},

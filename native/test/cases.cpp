@@ -201,7 +201,8 @@ void embedding_update(std::vector<OpCase>& cases) {
     for (const auto& item : rule) attrs[item.first] = item.second;
     attrs["names"] = names(inputs[0].table_rows.size());
     if (std::get<std::string>(attrs["mode"]) == "max") inputs.push_back(positions(inputs[1].cols));
-    OpCase c{"embedding_update", name, attrs, std::move(inputs), 80, {1, 3, 60}};
+    const int64_t terms = terms_of(inputs[0], 80);
+    OpCase c{"embedding_update", name, attrs, std::move(inputs), terms, {1, 3, 60}};
     c.steps = 3;
     cases.push_back(c);
   };

@@ -101,7 +101,8 @@ const std::pair<const char*, AttrMap> kRules[] = {
 void add_update(std::vector<OpCase>& cases, const std::string& name, AttrMap attrs, std::vector<Input> inputs, std::vector<int64_t> batches = {1, 3, 60}) {
   attrs["names"] = Names();
   for (size_t t = 0; t < std::get<Numbers>(attrs["rows"]).size(); ++t) std::get<Names>(attrs["names"]).push_back(numbered("t", static_cast<int64_t>(t)));
-  OpCase c{"embedding_update", name, attrs, std::move(inputs), 160, std::move(batches)};
+  const int64_t terms = terms_of(inputs[0], 160);
+  OpCase c{"embedding_update", name, attrs, std::move(inputs), terms, std::move(batches)};
   c.steps = 3;
   cases.push_back(c);
 }

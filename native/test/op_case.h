@@ -100,6 +100,9 @@ struct ErrorCase {
   std::string text;  // part of the message
 };
 
+// Of an update of tables: repeated, each of 60 examples looks up a table of one row 0 to 40 times; else about `few`.
+inline int64_t terms_of(const Input& bags, int64_t few) { return bags.style == Input::repeated ? 60 * 20 : few; }
+
 // Widths around the vector lengths.
 inline const std::vector<int64_t> kWidths = {1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 127};
 

@@ -31,7 +31,7 @@ constexpr double kFarLineNs = 8, kNearLineNs = 2;
 
 class EmbeddingBag : public Op {
  public:
-  explicit EmbeddingBag(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)) {
+  explicit EmbeddingBag(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<EmbeddingBagCuda>(args)) {
     args.expect_inputs(1);
     options_ = table_options(args, 0);
     const DType dtype = table_dtype(args.op, args.attrs.text(args.op, "dtype", "f32"));
@@ -44,6 +44,7 @@ class EmbeddingBag : public Op {
   }
 
   size_t scratch_bytes(const Run& run) const override {
+    if (cuda_) return cuda_scratch_bytes(run);
     return align_up(TableTasks::bytes(columns())) + static_cast<size_t>(2 * giant_chunks(run) * part_floats()) * sizeof(float);
   }
 
@@ -55,6 +56,7 @@ class EmbeddingBag : public Op {
 
   void forward(const Run& run) const override {
     check_weights(*run.in[0].bags);
+    if (cuda_) return cuda_forward(run);
     const TableTasks tasks = cut_chunks(run);
     each_chunk(run, tasks, [&](const TableColumn& column, int64_t i, const BagCut& cut) {
       const EmbeddingBagForward a = output(run, column);
@@ -70,14 +72,11 @@ class EmbeddingBag : public Op {
 
   void backward(const Run& run) const override {
     if (!run.dlookup || !run.dout[0]) return;
-    const View& dout = run.dout[0];
-    const Bags& bags = *run.in[0].bags;
-    zero_without_weights(run);
+    if (cuda_) return cuda_backward(run);
+    each_unread(run, [&](float* dlookup, int64_t lookups) { std::fill_n(dlookup, lookups, 0.0f); });
     each_chunk(run, cut_chunks(run), [&](const TableColumn& column, int64_t, const BagCut& cut) {
       if (column.pooling != Pooling::sum) return;
-      float* dlookup = run.dlookup;
-      for (int64_t bag = 0; bag < column.bag; ++bag) dlookup += bags.lookups(bag);
-      const EmbeddingBagBackward a{dlookup, dout.f32() + column.at, dout.stride, table(run, column)};
+      const EmbeddingBagBackward a = gradient(run, column);
       if (cut.bags.begin < cut.bags.end) kernels_.backward(a, cut.bags);
       for (const BagPart& part : {cut.head, cut.tail}) {
         if (part.bag < 0) continue;
@@ -150,15 +149,16 @@ class EmbeddingBag : public Op {
     }
   }
 
-  // Lookups that no column of mode sum reads.
-  void zero_without_weights(const Run& run) const {
+  // fn(dlookup, lookups): bags that no column of mode sum reads.
+  template <class F>
+  void each_unread(const Run& run, F&& fn) const {
     const Bags& bags = *run.in[0].bags;
     std::vector<bool> read(static_cast<size_t>(bags.tables));
     for (const TableColumn& column : options_.columns) read[static_cast<size_t>(column.bag)] = column.pooling == Pooling::sum;
     float* dlookup = run.dlookup;
     for (int64_t bag = 0; bag < bags.tables; ++bag) {
       const int64_t lookups = bags.lookups(bag);
-      if (!read[static_cast<size_t>(bag)]) std::fill_n(dlookup, lookups, 0.0f);
+      if (!read[static_cast<size_t>(bag)]) fn(dlookup, lookups);
       dlookup += lookups;
     }
   }
@@ -185,6 +185,43 @@ class EmbeddingBag : public Op {
       a.positions_stride = run.saved[0].stride;
     }
     return a;
+  }
+
+  EmbeddingBagBackward gradient(const Run& run, const TableColumn& column) const {
+    float* dlookup = run.dlookup;
+    for (int64_t bag = 0; bag < column.bag; ++bag) dlookup += run.in[0].bags->lookups(bag);
+    return {dlookup, run.dout[0].f32() + column.at, run.dout[0].stride, table(run, column)};
+  }
+
+  size_t cuda_scratch_bytes(const Run& run) const {
+    std::vector<EmbeddingBagForward> all;
+    for (const TableColumn& column : options_.columns) {
+      EmbeddingBagForward a{};
+      a.table.width = column.width;
+      a.table.lookups = run.in[0].bags->lookups(column.bag);
+      a.table.pooling = column.pooling;
+      all.push_back(a);
+    }
+    return cuda_->scratch_bytes(all.data(), columns());
+  }
+
+  void cuda_forward(const Run& run) const {
+    std::vector<EmbeddingBagForward> all;
+    for (const TableColumn& column : options_.columns) all.push_back(output(run, column));
+    cuda_->forward(all.data(), columns(), run.batch, run.scratch, run.stream);
+  }
+
+  void cuda_backward(const Run& run) const {
+    std::vector<EmbeddingBagBackward> all;
+    for (const TableColumn& column : options_.columns)
+      if (column.pooling == Pooling::sum) all.push_back(gradient(run, column));
+    each_unread(run, [&](float* dlookup, int64_t lookups) {
+      EmbeddingBagBackward unread{};
+      unread.dlookup = dlookup;
+      unread.table.lookups = lookups;
+      all.push_back(unread);
+    });
+    cuda_->backward(all.data(), static_cast<int64_t>(all.size()), run.batch, run.stream);
   }
 
   // Bags and lookups both count, so that long bags are spread as well as many bags.
@@ -288,6 +325,7 @@ class EmbeddingBag : public Op {
   }
 
   const EmbeddingBagKernels& kernels_;
+  const EmbeddingBagCuda* const cuda_;
   TableOptions options_;
   bool row_weights_;
 };

@@ -17,6 +17,7 @@
 #pragma once
 #include "base/isa.h"
 #include "base/view.h"
+#include "cuda/plugin.h"
 
 namespace dlrm {
 
@@ -54,5 +55,16 @@ struct EmbeddingBagKernels {
 };
 
 extern const EmbeddingBagKernels embedding_bag_scalar, embedding_bag_avx2, embedding_bag_avx512;
+
+// All columns at once; their pointers lead to the device, the arrays of columns do not. scratch: scratch_bytes of these
+// columns, of which it reads but sizes, numbers of lookups and pooling. Backward: columns of mode sum; one without a table
+// gets zeros.
+struct EmbeddingBagCuda {
+  size_t (*scratch_bytes)(const EmbeddingBagForward* columns, int64_t count);
+  void (*forward)(const EmbeddingBagForward* columns, int64_t count, int64_t batch, void* scratch, CudaStream);
+  void (*backward)(const EmbeddingBagBackward* columns, int64_t count, int64_t batch, CudaStream);
+};
+
+extern const EmbeddingBagCuda embedding_bag_cuda;
 
 }  // namespace dlrm

@@ -1,6 +1,7 @@
 #include "ops/embedding_update/embedding_update.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -30,23 +31,6 @@ constexpr double kSortNs = 5, kSumNs = 2;     // per lookup (and pass)
 constexpr int64_t kNearBytes = 1 << 20;
 constexpr double kFarLineNs = 16, kNearLineNs = 4;
 
-// Deals out one block of memory; without a block it only measures.
-class Carver {
- public:
-  explicit Carver(void* base) : base_(static_cast<char*>(base)) {}
-  template <class T>
-  T* take(int64_t n) {
-    T* p = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
-    used_ += align_up(static_cast<size_t>(n) * sizeof(T));
-    return p;
-  }
-  size_t used() const { return used_; }
-
- private:
-  char* base_;
-  size_t used_ = 0;
-};
-
 // The sums of a table that is not sorted.
 struct Sums {
   int64_t slices;  // 0: it is
@@ -71,7 +55,8 @@ struct Scratch {
 
 class EmbeddingUpdate : public Op {
  public:
-  explicit EmbeddingUpdate(const MakeArgs& args) : kernels_(kVariants.pick(args.isa)), rule_(args, Rule::tables) {
+  explicit EmbeddingUpdate(const MakeArgs& args)
+      : kernels_(kVariants.pick(args.isa)), cuda_(cuda_kernels<EmbeddingUpdateCuda>(args)), rule_(args, Rule::tables) {
     per_lookup_ = args.attrs.flag(args.op, "per_lookup", false);
     shared_gradient_ = args.attrs.flag(args.op, "shared_gradient", false);
     if (args.inputs.empty()) args.expect_inputs(2);
@@ -86,14 +71,30 @@ class EmbeddingUpdate : public Op {
     declare(args);
     bag_rows = options_.bag_rows(args.bags(0).tables);
     differentiable = false;
+    constants_bytes = sizeof(RuleStep) + name_hashes_.size() * sizeof(RoundingKey);
   }
 
-  size_t scratch_bytes(const Run& run) const override { return lay_out(run, nullptr).bytes; }
+  size_t scratch_bytes(const Run& run) const override {
+    return cuda_ ? cuda_->scratch_bytes(CudaTables(*this, run).job) : lay_out(run, nullptr).bytes;
+  }
+
+  // The step's numbers, then the tables' keys of random words.
+  void write_constants(const Run& run, void* to) const override {
+    RuleStep step = rule_.at(run.lr, run.step);
+    step.scale = run.scale;
+    memcpy(to, &step, sizeof step);
+    auto* keys = static_cast<char*>(to) + sizeof step;
+    for (int64_t t = 0; t < options_.tables(); ++t) {
+      const RoundingKey key = rounding_key(run, t);
+      memcpy(keys + t * static_cast<int64_t>(sizeof key), &key, sizeof key);
+    }
+  }
 
   void forward(const Run& run) const override {
     const View& dout = run.in[1].view;
     if (!dout) return;
     check_run(run);
+    if (cuda_) return cuda_->forward(CudaTables(*this, run).job, run.stream);
     RuleStep step = rule_.at(run.lr, run.step);
     step.scale = run.scale;
     const Scratch scratch = lay_out(run, run.scratch);
@@ -234,6 +235,29 @@ class EmbeddingUpdate : public Op {
     return c;
   }
 
+  // What the GPU gets: everything but the numbers of the step.
+  struct CudaTables {
+    CudaTables(const EmbeddingUpdate& op, const Run& run) : columns(op.options_.columns.size()) {
+      RuleStep rule = op.rule_.at(0, 1);
+      const int64_t count = op.options_.tables();
+      for (int64_t t = 0, c = 0; t < count; ++t) {
+        EmbeddingUpdateArgs a = op.table(run, t, rule);
+        a.columns = columns.data() + c;
+        for (; c < static_cast<int64_t>(columns.size()) && op.options_.columns[static_cast<size_t>(c)].table == t; ++c) {
+          columns[static_cast<size_t>(c)] = op.column_of(run, op.options_.columns[static_cast<size_t>(c)], a.lookups);
+          a.lookups += columns[static_cast<size_t>(c)].lookups;
+          ++a.column_count;
+        }
+        tables.push_back(a);
+      }
+      const auto* step = static_cast<const RuleStep*>(run.constants);
+      job = {tables.data(), count, run.batch, step, step ? reinterpret_cast<const RoundingKey*>(step + 1) : nullptr, run.scale_at, run.squares, run.again, run.scratch};
+    }
+    std::vector<UpdateColumn> columns;
+    std::vector<EmbeddingUpdateArgs> tables;
+    EmbeddingUpdateJob job;
+  };
+
   // `memory` null: only measures.
   Scratch lay_out(const Run& run, void* memory) const {
     const int64_t tables = options_.tables(), columns = static_cast<int64_t>(options_.columns.size());
@@ -348,23 +372,11 @@ class EmbeddingUpdate : public Op {
   }
 
   EmbeddingUpdateArgs table(const Run& run, const Scratch& s, int64_t t, const RuleStep& step) const {
-    const int64_t tables = options_.tables();
     const LookupSort& sort = s.sorts[t];
-    EmbeddingUpdateArgs a{};
-    a.weight = run.params[t].data;
-    a.dtype = run.params[t].dtype;
+    EmbeddingUpdateArgs a = table(run, t, step);
     if (a.dtype != DType::f32) a.rounding = rounding_key(run, t);
-    a.weight_stride = row_stride(run.params[t]);
-    a.width = width(t);
-    for (size_t i = 0; i < rule_.states.size(); ++i) {
-      const View& state = run.params[static_cast<int64_t>(i + 1 + scaled_) * tables + t];
-      a.state[i] = state.f32();
-      a.state_stride[i] = row_stride(state);
-    }
-    a.rows = rows(t);
     a.columns = sort.columns;
     a.column_count = sort.column_count;
-    a.batch = run.batch;
     a.lookups = sort.lookups;
     a.slices = s.sums[t].slices;
     a.sums = s.sums[t].sums;
@@ -373,6 +385,24 @@ class EmbeddingUpdate : public Op {
       a.keys = sort.sorted();
       a.sources = sort.sources;
     }
+    return a;
+  }
+
+  // Without its lookups.
+  EmbeddingUpdateArgs table(const Run& run, int64_t t, const RuleStep& step) const {
+    const int64_t tables = options_.tables();
+    EmbeddingUpdateArgs a{};
+    a.weight = run.params[t].data;
+    a.dtype = run.params[t].dtype;
+    a.weight_stride = row_stride(run.params[t]);
+    a.width = width(t);
+    for (size_t i = 0; i < rule_.states.size(); ++i) {
+      const View& state = run.params[static_cast<int64_t>(i + 1 + scaled_) * tables + t];
+      a.state[i] = state.f32();
+      a.state_stride[i] = row_stride(state);
+    }
+    a.rows = rows(t);
+    a.batch = run.batch;
     a.dout = run.in[1].view.f32();
     if (scaled_) a.row_weights = run.params[tables + t].f32();
     if (options_.positions_cols) a.positions = run.in[2].view.i32();
@@ -396,6 +426,7 @@ class EmbeddingUpdate : public Op {
   }
 
   const EmbeddingUpdateKernels& kernels_;
+  const EmbeddingUpdateCuda* const cuda_;
   Rule rule_;
   TableOptions options_;
   DType dtype_;

@@ -21,6 +21,7 @@
 //   touched     [slices][R], zeros at first, 1 for the rows that have been looked up
 #pragma once
 #include "base/half.h"
+#include "cuda/plugin.h"
 #include "ops/embedding_bag/embedding_bag.h"
 #include "ops/embedding_update/lookup_sort.h"
 #include "optim/rule_step.h"
@@ -70,5 +71,30 @@ struct EmbeddingUpdateKernels {
 };
 
 extern const EmbeddingUpdateKernels embedding_update_scalar, embedding_update_avx2, embedding_update_avx512;
+
+// All tables at once. Of their arguments, whose arrays of columns are the host's and whose other pointers lead to the device,
+// the members from `keys` to `slices` are not used, nor what changes from step to step: rule and rounding, which are among
+// the constants, rule.kind and rule.weight_decay aside.
+struct EmbeddingUpdateJob {
+  const EmbeddingUpdateArgs* tables;
+  int64_t count, batch;
+  const RuleStep* rule;          // on the device
+  const RoundingKey* rounding;   // on the device, of each table
+  const float* scale;            // on the device, or null: instead of rule->scale
+  double* squares;               // on the device, not null: add the sum of squares of the gradients, change nothing
+  bool again;                    // scratch is as the call with `squares` has left it
+  void* scratch;
+};
+
+// The two lie behind each other.
+static_assert(sizeof(RuleStep) % alignof(RoundingKey) == 0, "constants");
+
+struct EmbeddingUpdateCuda {
+  // Reads but sizes, types, pooling and whether pointers are null.
+  size_t (*scratch_bytes)(const EmbeddingUpdateJob&);
+  void (*forward)(const EmbeddingUpdateJob&, CudaStream);
+};
+
+extern const EmbeddingUpdateCuda embedding_update_cuda;
 
 }  // namespace dlrm

@@ -18,17 +18,6 @@ int bit_width(int64_t n) {
   return bits;
 }
 
-LookupSource source_of(const UpdateColumn& column, int64_t bag, int64_t i) {
-  LookupSource source{static_cast<uint32_t>(column.gradient_of(bag, i)), 0, 1, -1};
-  if (column.pooling == Pooling::max) {
-    source.positions = static_cast<uint32_t>(column.positions + bag * column.positions_stride);
-    source.lookup = static_cast<int32_t>(i);
-  } else {
-    source.scale = column.scale_of(bag, i);
-  }
-  return source;
-}
-
 }  // namespace
 
 void LookupSort::plan(int64_t rows) {

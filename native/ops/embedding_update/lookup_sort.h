@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/target.h"
 #include "ops/embedding_bag/embedding_bag.h"
 
 namespace dlrm {
@@ -30,9 +31,9 @@ struct UpdateColumn {
     }
     return low;
   }
-  int64_t gradient_of(int64_t bag, int64_t i) const { return gradient + (per_lookup ? i : bag) * gradient_stride; }
+  DLRM_HOST_DEVICE int64_t gradient_of(int64_t bag, int64_t i) const { return gradient + (per_lookup ? i : bag) * gradient_stride; }
   // The factor s_i of lookup i of a sum or mean; learned row weights aside.
-  float scale_of(int64_t bag, int64_t i) const {
+  DLRM_HOST_DEVICE float scale_of(int64_t bag, int64_t i) const {
     if (pooling == Pooling::mean) return 1.0f / static_cast<float>(offsets[bag + 1] - offsets[bag]);
     return weights ? weights[i] : 1.0f;
   }
@@ -49,11 +50,22 @@ inline void each_column(const UpdateColumn* columns, int64_t count, Range range,
 }
 
 // What the keys lead to where a lookup needs more than a place in dout.
-struct LookupSource {
+struct alignas(16) LookupSource {
   uint32_t gradient, positions;  // floats from dout, integers from the positions
   float scale;
   int32_t lookup;  // max: number of the lookup in its column, the one the positions use; else -1
 };
+
+DLRM_HOST_DEVICE inline LookupSource source_of(const UpdateColumn& column, int64_t bag, int64_t i) {
+  LookupSource source{static_cast<uint32_t>(column.gradient_of(bag, i)), 0, 1, -1};
+  if (column.pooling == Pooling::max) {
+    source.positions = static_cast<uint32_t>(column.positions + bag * column.positions_stride);
+    source.lookup = static_cast<int32_t>(i);
+  } else {
+    source.scale = column.scale_of(bag, i);
+  }
+  return source;
+}
 
 struct LookupSort {
   const UpdateColumn* columns = nullptr;

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/bf16.h"
+#include "base/half.h"
 #include "base/target.h"
 
 #define __global__
@@ -236,6 +236,7 @@ inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(
 namespace dlrm::cuda {
 
 using dlrm::from_bf16;
+using dlrm::from_f16;
 inline uint16_t to_bf16(float x) { return dlrm::to_bf16(x); }
 inline uint32_t pack_bf16(float low, float high) {
   return dlrm::to_bf16(low) | static_cast<uint32_t>(dlrm::to_bf16(high)) << 16;
