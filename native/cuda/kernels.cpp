@@ -11,6 +11,7 @@
 #include "ops/embedding_update/embedding_update.h"
 #include "ops/exp/exp.h"
 #include "ops/interaction_dot/interaction_dot.h"
+#include "ops/mlp/cuda.h"
 #include "ops/mse_loss/mse_loss.h"
 #include "ops/mul/mul.h"
 #include "ops/sigmoid/sigmoid.h"
@@ -34,6 +35,7 @@ const Entry kEntries[] = {
     {"embedding_update", &embedding_update_cuda},
     {"exp", &exp_cuda},
     {"interaction_dot", &interaction_dot_cuda},
+    {"mlp", &mlp_cuda},
     {"mse_loss", &mse_loss_cuda},
     {"mul", &mul_cuda},
     {"sigmoid", &sigmoid_cuda},

@@ -1,4 +1,4 @@
-// The options of mlp.
+// The options of mlp, and the op itself on a GPU.
 #pragma once
 #include "ops/fused_activation.h"
 
@@ -16,5 +16,7 @@ struct MlpLayers {
   // Throws ERR_ARGUMENT, ERR_SHAPE.
   explicit MlpLayers(const MakeArgs& args);
 };
+
+std::unique_ptr<Op> make_mlp_on_cuda(const MakeArgs& args);
 
 }  // namespace dlrm

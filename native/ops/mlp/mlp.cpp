@@ -397,6 +397,7 @@ class Mlp : public Op {
 }  // namespace
 
 std::unique_ptr<Op> make_mlp(const MakeArgs& args) {
+  if (args.device == Device::cuda) return make_mlp_on_cuda(args);
   const MlpBf16Kernels* const kernels = precision_attr(args) == Precision::bf16 ? mlp_bf16_kernels(args.isa) : nullptr;
   if (kernels) return make_mlp_bf16(args, *kernels);
   return std::make_unique<Mlp>(args);
