@@ -199,7 +199,8 @@ export interface NativeAddon {
   isa(): Isa
   threads(count?: number): number
   cuda(): CudaInfo
-  ops(): string[]
+  /** All, or those that have kernels for the device. */
+  ops(device?: Device): string[]
   runOp(call: OpCall): OpResult
   /** Rows of floats to rows of a table of this type, and back; sizes are the caller's to check. */
   tableRows(
@@ -216,9 +217,9 @@ export interface NativeAddon {
     from: Float32Array | Uint16Array | Uint8Array,
     to: Float32Array,
   ): void
-  /** The machine's peak, in flops or bytes per second: native/base/probe.h. */
-  probe(kind: 'fma' | 'read' | 'gather' | 'update', options: ProbeOptions): number
   Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number, device: Device | undefined) => NativeProgram
+  /** The machine's peak, in flops or bytes per second: native/base/probe.h; of the GPU's memory `copy`. */
+  probe(kind: 'fma' | 'read' | 'gather' | 'update' | 'copy', options: ProbeOptions): number
 }
 
 // The nearest folder above with a package.json: this file runs as dist/native.js, lib/native.ts and, in the benchmark,

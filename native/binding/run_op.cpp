@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/probe.h"
+#include "base/probe_cuda.h"
 #include "base/table_rows.h"
 #include "binding/env.h"
 #include "binding/read.h"
@@ -246,13 +247,16 @@ Napi::Value run_op(const Napi::CallbackInfo& info) {
   });
 }
 
-// probe(kind, { isa, threads, bytes, rowBytes, seconds }): base/probe.h.
+// probe(kind, { isa, threads, bytes, rowBytes, seconds }): base/probe.h; of kind copy base/probe_cuda.h.
 Napi::Value run_probe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!info[0].IsString() || !info[1].IsObject()) fail(Code::argument, "probe: expected a kind and an object");
     const std::string kind = info[0].ToString().Utf8Value();
     const auto options = info[1].As<Napi::Object>();
     ProbeSpec spec;
+    if (options.Has("bytes")) spec.bytes = read_size(options.Get("bytes"), "bytes");
+    if (options.Has("seconds")) spec.seconds = read_number(options.Get("seconds"), "seconds");
+    if (kind == "copy") return Napi::Number::New(info.Env(), cuda_copy_rate(spec.bytes, spec.seconds));
     if (kind == "fma")
       spec.kind = ProbeKind::fma;
     else if (kind == "read")
@@ -262,11 +266,9 @@ Napi::Value run_probe(const Napi::CallbackInfo& info) {
     else if (kind == "update")
       spec.kind = ProbeKind::update;
     else
-      fail(Code::argument, "probe: expected fma, read, gather or update, received \"%s\"", kind.c_str());
+      fail(Code::argument, "probe: expected fma, read, gather, update or copy, received \"%s\"", kind.c_str());
     spec.isa = read_isa(options.Get("isa"));
-    if (options.Has("bytes")) spec.bytes = read_size(options.Get("bytes"), "bytes");
     if (options.Has("rowBytes")) spec.row_bytes = read_size(options.Get("rowBytes"), "rowBytes");
-    if (options.Has("seconds")) spec.seconds = read_number(options.Get("seconds"), "seconds");
     const std::unique_ptr<Pool> pool = read_pool(options.Get("threads"));
     return Napi::Number::New(info.Env(), probe(spec, pool.get()));
   });
@@ -294,10 +296,15 @@ static Napi::Value convert_rows(const Napi::CallbackInfo& info, bool to_floats) 
 Napi::Value table_rows(const Napi::CallbackInfo& info) { return convert_rows(info, false); }
 Napi::Value table_floats(const Napi::CallbackInfo& info) { return convert_rows(info, true); }
 
+// ops(device | undefined): those that have kernels for it.
 Napi::Value op_names(const Napi::CallbackInfo& info) {
-  auto names = Napi::Array::New(info.Env());
-  for (const OpDef& def : registry()) names[names.Length()] = def.name;
-  return names;
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const bool on_device = info[0].IsString() && device_from_name(info[0].ToString().Utf8Value().c_str()) == Device::cuda;
+    auto names = Napi::Array::New(info.Env());
+    for (const OpDef& def : registry())
+      if (!on_device || cuda_plugin().kernels(def.name)) names[names.Length()] = def.name;
+    return names;
+  });
 }
 
 }  // namespace dlrm::binding

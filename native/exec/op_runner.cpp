@@ -49,6 +49,8 @@ OpRunner::OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory
       name_(op) {
   op_ = make_op(op, std::move(args));
   if (device_ == Device::cuda) cuda_check(cuda_plugin().create_stream(&run_.stream), "a stream");
+  for (CudaEvent& event : events_)
+    if (device_ == Device::cuda) cuda_check(cuda_plugin().create_event(&event, true), "an event");
   run_.batch = batch;
   run_.training = true;
   const size_t counts[kSlotCount] = {inputs_.size(),      op_->outputs.size(), op_->params.size(), op_->saved.size(),
@@ -59,6 +61,8 @@ OpRunner::OpRunner(const std::string& op, MakeArgs args, int64_t batch, OpMemory
 
 OpRunner::~OpRunner() {
   if (run_.stream) cuda_plugin().destroy_stream(run_.stream);
+  for (CudaEvent event : events_)
+    if (event) cuda_plugin().destroy_event(event);
 }
 
 OpRunner::Shape OpRunner::shape(Slot slot, size_t i) const {
@@ -178,28 +182,41 @@ void OpRunner::upload_constants() {
   cuda_check(cuda_plugin().copy(constants_, host.data(), host.size(), run_.stream), "copy to the GPU");
 }
 
+void OpRunner::start() {
+  if (device_ == Device::cuda) cuda_check(cuda_plugin().record(events_[0], run_.stream), "timing");
+}
+
 void OpRunner::finish(const char* what) {
   if (device_ == Device::cpu) return;
   const std::string doing = name_ + " " + what;
   cuda_check(cuda_plugin().launched(), doing.c_str());
+  cuda_check(cuda_plugin().record(events_[1], run_.stream), "timing");
   cuda_check(cuda_plugin().synchronise(run_.stream), doing.c_str());
+  float milliseconds = 0;
+  cuda_check(cuda_plugin().elapsed(events_[0], events_[1], &milliseconds), "timing");
+  device_ns_ = 1e6 * static_cast<double>(milliseconds);
 }
 
 void OpRunner::prepare(Pool* pool) {
-  op_->prepare(ready(pool, false));
+  const Run& run = ready(pool, false);
+  start();
+  op_->prepare(run);
   finish("prepare");
 }
 
 void OpRunner::forward(Pool* pool) {
   const Run& run = ready(pool, false);
   upload_constants();
+  start();
   op_->forward(run);
   finish("forward");
 }
 
 void OpRunner::backward(Pool* pool) {
   if (!op_->differentiable) fail(Code::state, "[%s] this op has no backward pass", name_.c_str());
-  op_->backward(ready(pool, true));
+  const Run& run = ready(pool, true);
+  start();
+  op_->backward(run);
   finish("backward");
 }
 

@@ -77,6 +77,7 @@ class OpRunner {
   void set_training(bool training, uint64_t key = 0);  // of prepare() and both passes, of step 1 unless set_step; default true
   void set_step(double lr, int64_t step);  // of the next forward of an update op; step counts from 1
   Cost cost(bool backward);
+  double device_ns() const { return device_ns_; }  // that the last pass took on a GPU
 
  private:
   struct Item {
@@ -96,6 +97,7 @@ class OpRunner {
   const Run& ready(Pool* pool, bool backward);
   int64_t lookups() const;
   void upload_constants();
+  void start();
   void finish(const char* what);
 
   const Device device_;
@@ -110,6 +112,8 @@ class OpRunner {
   std::vector<Value> values_;
   size_t scratch_size_ = 0;
   void* constants_ = nullptr;
+  CudaEvent events_[2] = {};  // around a pass
+  double device_ns_ = 0;
   Run run_;
 };
 
