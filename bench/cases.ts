@@ -53,9 +53,17 @@ export function opsWithoutCase(ops: readonly string[], cases: readonly BenchCase
 }
 
 const BOTH: Pass[] = ['forward', 'backward']
+const RANDOM_NUMBERS = 1 << 20
 
-const random = (n: number): Float32Array => new Float32Array(n).map(() => 2 * Math.random() - 1)
-const matrix = (batch: number, cols: number) => ({ data: random(batch * cols), cols })
+/** Uniform in [-1, 1); beyond a million the same again. */
+export function random(n: number): Float32Array {
+  const numbers = new Float32Array(n)
+  const drawn = Math.min(n, RANDOM_NUMBERS)
+  for (let i = 0; i < drawn; i++) numbers[i] = 2 * Math.random() - 1
+  for (let i = drawn; i < n; i += drawn) numbers.copyWithin(i, 0, Math.min(drawn, n - i))
+  return numbers
+}
+export const matrix = (batch: number, cols: number) => ({ data: random(batch * cols), cols })
 
 function losses(batch: number): BenchCase[] {
   const shape = `B ${batch}`
@@ -177,7 +185,7 @@ function denseUpdates(size: number): BenchCase[] {
   }))
 }
 
-interface Lookups {
+export interface Lookups {
   attrs: Attrs
   bags(): unknown[]
   gather: NonNullable<BenchCase['gather']>
@@ -185,7 +193,7 @@ interface Lookups {
 }
 
 /** T tables of R rows, L lookups of each example. */
-function lookups(batch: number, tables: number, rows: number, width: number, pooling: number): Lookups {
+export function lookups(batch: number, tables: number, rows: number, width: number, pooling: number): Lookups {
   const bags = () =>
     Array.from({ length: tables }, () => {
       const offsets = new Int32Array(batch + 1).map((_, b) => b * pooling)

@@ -1,9 +1,12 @@
 /** Lines for people. */
 import { cpus } from 'node:os'
 import { native } from '../lib/native.js'
+import type { DeviceMeasurement } from './device.js'
 import type { Measurement } from './measure.js'
 
-const COLUMNS: [title: string, width: number, value: (m: Measurement) => string][] = [
+type Any = Measurement | DeviceMeasurement
+
+const COLUMNS: [title: string, width: number, value: (m: Any) => string][] = [
   ['op', -17, m => m.op],
   ['shape', -46, m => m.shape],
   ['pass', -9, m => m.pass],
@@ -31,7 +34,7 @@ export function heading(): string {
   return `${machine()}\n${COLUMNS.map(([title, width]) => pad(title, width)).join(' ')}`
 }
 
-export function row(m: Measurement): string {
+export function row(m: Any): string {
   return COLUMNS.map(([, width, value]) => pad(value(m), width)).join(' ')
 }
 

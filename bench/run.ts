@@ -3,6 +3,7 @@
  *
  *   --op=mlp --shape=13-512   only cases whose op is this, whose shape has this text
  *   --isa=avx2,scalar         instruction sets; default all of this machine
+ *   --device=cuda             the GPU instead, on shapes of its own (device_cases.ts), beside the speed at which it copies memory
  *   --threads=1,4             default 1, and for the best instruction set also as many as this process may use
  *   --seconds=.15             time of each case
  *   --smoke                   tiny shapes, a moment each, in this process: does everything run?
@@ -15,6 +16,8 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Isa, native } from '../lib/native.js'
 import { type BenchCase, benchCases, opsWithoutCase, type Pass } from './cases.js'
+import { type DeviceMeasurement, measureOnDevice } from './device.js'
+import { deviceCases } from './device_cases.js'
 import { type Measurement, measure } from './measure.js'
 import { heading, row } from './report.js'
 
@@ -23,6 +26,7 @@ const { values: options } = parseArgs({
     op: { type: 'string' },
     shape: { type: 'string', default: '' },
     isa: { type: 'string', default: native.isas().join() },
+    device: { type: 'string', default: 'cpu' },
     threads: { type: 'string' },
     seconds: { type: 'string' },
     smoke: { type: 'boolean', default: false },
@@ -57,15 +61,48 @@ function chosen(cases: readonly BenchCase[]): { index: number; pass: Pass; isa: 
   })
 }
 
-function inOwnProcess(only: string): Measurement {
-  const args = [fileURLToPath(import.meta.url), `--only=${only}`, `--seconds=${seconds}`]
+/** The cases on the GPU; one that fails is told of, and the others still run. */
+function runOnDevice(): void {
+  const info = native.cuda()
+  if (!info.available) fail(info.reason)
+  const cases = deviceCases(options.smoke)
+  const runs = cases.flatMap(({ op, shape, passes }, index) => {
+    if ((options.op && op !== options.op) || !shape.includes(options.shape) || !native.ops('cuda').includes(op))
+      return []
+    return passes.map(pass => ({ index, pass }))
+  })
+  if (runs.length === 0) fail('no case matches')
+  if (!options.json) console.log(`${info.name}\n${heading()}`)
+  let failures = 0
+  for (const { index, pass } of runs) {
+    try {
+      const m = options.smoke
+        ? measureOnDevice(cases[index]!, pass, seconds)
+        : inOwnProcess<DeviceMeasurement>(`${index},${pass}`, '--device=cuda')
+      console.log(options.json ? JSON.stringify(m) : row(m))
+    } catch (error) {
+      failures++
+      console.error(`bench: ${cases[index]!.op} ${cases[index]!.shape} ${pass}: ${(error as Error).message}`)
+    }
+  }
+  if (failures > 0) fail(`${failures} of ${runs.length} failed`)
+}
+
+function inOwnProcess<T = Measurement>(only: string, ...flags: string[]): T {
+  const args = [fileURLToPath(import.meta.url), `--only=${only}`, `--seconds=${seconds}`, ...flags]
   const child = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-  if (child.status !== 0) fail(`${only} ended with ${child.signal ?? `status ${child.status}`}`)
+  if (child.status !== 0) throw new Error(`${only} ended with ${child.signal ?? `status ${child.status}`}`)
   return JSON.parse(child.stdout)
 }
 
 const cases = benchCases(options.smoke)
-if (options.only) {
+if (options.device === 'cuda') {
+  const [index, pass] = (options.only ?? '').split(',') as [string, Pass]
+  if (options.only) console.log(JSON.stringify(measureOnDevice(deviceCases(false)[Number(index)]!, pass, seconds)))
+  else runOnDevice()
+} else if (options.device !== 'cpu') {
+  fail(`--device=${options.device}: expected cpu or cuda`)
+} else if (options.only) {
   const [index, pass, isa, threads] = options.only.split(',') as [string, Pass, Isa, string]
   const how = { isa, threads: Number(threads), seconds, cold: true }
   console.log(JSON.stringify(measure(cases[Number(index)]!, pass, how)))
@@ -76,9 +113,13 @@ if (options.only) {
   if (runs.length === 0) fail('no case matches')
   if (!options.json) console.log(heading())
   for (const { index, pass, isa, threads } of runs) {
-    const measurement = options.smoke
-      ? measure(cases[index]!, pass, { isa, threads, seconds, cold: false })
-      : inOwnProcess([index, pass, isa, threads].join())
-    console.log(options.json ? JSON.stringify(measurement) : row(measurement))
+    try {
+      const measurement = options.smoke
+        ? measure(cases[index]!, pass, { isa, threads, seconds, cold: false })
+        : inOwnProcess([index, pass, isa, threads].join())
+      console.log(options.json ? JSON.stringify(measurement) : row(measurement))
+    } catch (error) {
+      fail((error as Error).message)
+    }
   }
 }

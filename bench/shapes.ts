@@ -40,6 +40,17 @@ export const MODEL_SHAPES = {
     bottom: [512],
     top: [1024, 1024, 1024],
   },
+  /** Like MLPerf's, with smaller tables: far beyond all caches, and yet quickly made. */
+  mlperf: {
+    name: 'MLPerf-like',
+    dense: 13,
+    tables: 26,
+    rows: 200_000,
+    width: 128,
+    pooling: 1,
+    bottom: [512, 256],
+    top: [1024, 1024, 512, 256],
+  },
 } satisfies { [name: string]: ModelShape }
 
 export type ShapeName = keyof typeof MODEL_SHAPES

@@ -3,7 +3,8 @@
  *
  *   --case=step,predict,predictSync   default all
  *   --batch=2048,128                  default: step 2048 and 128; predictions 2048, 128 and 1
- *   --model=kaggle                    or heavy: shapes.ts
+ *   --model=kaggle                    or heavy, mlperf: shapes.ts
+ *   --device=cpu                      or cuda; there the default batches are 65536 and 2048, predictions 65536, 2048 and 1
  *   --precision=fp32                  or bf16
  *   --threads=4                       default DLRM_THREADS, else the cores this process may use
  *   --seconds=2                       of each case
@@ -11,14 +12,15 @@
  *   --smoke                           small tables, a moment each
  *   --json                            one JSON object per line
  *
- * Each case runs in a process of its own. SGD; a step is one `await model.step(batch)`, eight batches in turn.
+ * Each case runs in a process of its own. SGD; a step is one `await model.step(batch)`, eight batches in turn. On a GPU the
+ * next step is given before the loss of one is awaited, so that its batch travels meanwhile.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Batch } from '../lib/data/batch.js'
 import { DLRM } from '../lib/models/dlrm.js'
-import { native } from '../lib/native.js'
+import { type Device, native } from '../lib/native.js'
 import { SGD } from '../lib/optim/sgd.js'
 import { summary } from './measure.js'
 import { machine, time } from './report.js'
@@ -34,6 +36,7 @@ export interface Timing {
   case: Case
   model: ShapeName
   precision: Precision
+  device: Device
   batch: number
   threads: number
   repeats: number
@@ -58,6 +61,7 @@ const { values: options } = parseArgs({
     batch: { type: 'string' },
     model: { type: 'string', default: 'kaggle' },
     precision: { type: 'string', default: 'fp32' },
+    device: { type: 'string', default: 'cpu' },
     threads: { type: 'string' },
     seconds: { type: 'string' },
     busy: { type: 'string' },
@@ -80,6 +84,7 @@ function oneOf<T extends string>(flag: string, value: string, names: readonly T[
 const shapeName = oneOf('model', options.model, Object.keys(MODEL_SHAPES) as ShapeName[])
 const shape = modelShape(shapeName, options.smoke)
 const precision = oneOf('precision', options.precision, ['fp32', 'bf16'] as const)
+const device = oneOf<Device>('device', options.device, ['cpu', 'cuda'])
 
 function makeBatch({ dense, tables, rows, pooling }: ModelShape, size: number): Batch {
   const random = (n: number) => new Float32Array(n).map(() => 2 * Math.random() - 1)
@@ -100,27 +105,34 @@ async function timeHere(name: Case, size: number): Promise<Timing> {
     bottom,
     top,
     precision,
+    device,
   })
   if (name === 'step') await model.compile({ optimizer: new SGD({ lr: 0.01 }), maxBatch: size })
   const batches = Array.from({ length: 8 }, () => makeBatch(shape, size))
   const times: number[] = []
   const begin = performance.now()
   const warmup = Math.min(1000 * seconds, 500) / 2
+  let before: Promise<unknown> = Promise.resolve()
   for (let i = 0, counted = false; times.length < 5 || performance.now() < begin + warmup + 1000 * seconds; i++) {
     const batch = batches[i % batches.length]!
     counted ||= i >= 3 && performance.now() > begin + warmup
     const start = performance.now()
-    if (name === 'step') await model.step(batch)
+    if (name === 'step' && device === 'cuda') {
+      const step = model.step(batch)
+      await before
+      before = step
+    } else if (name === 'step') await model.step(batch)
     else if (name === 'predict') await model.predict(batch)
     else model.predictSync(batch)
     if (counted) times.push(performance.now() - start)
   }
-  const how = { case: name, model: shapeName, precision, batch: size, threads: native.threads() }
+  await before
+  const how = { case: name, model: shapeName, precision, device, batch: size, threads: native.threads() }
   return { ...how, repeats: times.length, ...summary(times) }
 }
 
 function inOwnProcess(name: Case, size: number): Timing {
-  const own = { case: name, batch: size, seconds, model: shapeName, precision }
+  const own = { case: name, batch: size, seconds, model: shapeName, precision, device }
   const args = [fileURLToPath(import.meta.url), '--here', ...Object.entries(own).map(([k, v]) => `--${k}=${v}`)]
   if (options.smoke) args.push('--smoke')
   const env = options.threads ? { ...process.env, DLRM_THREADS: options.threads } : process.env
@@ -136,7 +148,8 @@ function chosen(): [Case, number][] {
   if (sizes?.some(size => !(Number.isInteger(size) && size > 0))) fail(`--batch=${options.batch}: expected sizes`)
   if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
   return names.flatMap(name => {
-    return (sizes ?? (name === 'step' ? [2048, 128] : [2048, 128, 1])).map((size): [Case, number] => [name, size])
+    const usual = device === 'cuda' && !options.smoke ? [65536, 2048] : [2048, 128]
+    return (sizes ?? (name === 'step' ? usual : [...usual, 1])).map((size): [Case, number] => [name, size])
   })
 }
 
@@ -176,7 +189,7 @@ if (options.here) {
   const [[name, size]] = chosen() as [[Case, number]]
   console.log(JSON.stringify(await timeHere(name, size)))
 } else {
-  if (!options.json) console.log(`${machine()}\n${describeShape(shape)}, ${precision}`)
+  if (!options.json) console.log(`${machine()}\n${describeShape(shape)}, ${precision}, ${device}`)
   if (options.busy) {
     const count = Number(options.busy)
     if (!(Number.isInteger(count) && count > 0)) fail(`--busy=${options.busy}: expected a number of loops`)

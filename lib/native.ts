@@ -217,9 +217,9 @@ export interface NativeAddon {
     from: Float32Array | Uint16Array | Uint8Array,
     to: Float32Array,
   ): void
-  Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number, device: Device | undefined) => NativeProgram
   /** The machine's peak, in flops or bytes per second: native/base/probe.h; of the GPU's memory `copy`. */
   probe(kind: 'fma' | 'read' | 'gather' | 'update' | 'copy', options: ProbeOptions): number
+  Program: new (graph: GraphSpec, isa: Isa | undefined, seed: number, device: Device | undefined) => NativeProgram
 }
 
 // The nearest folder above with a package.json: this file runs as dist/native.js, lib/native.ts and, in the benchmark,

@@ -89,20 +89,22 @@ class OpCall {
     using Clock = std::chrono::steady_clock;
     const Napi::Value seconds_value = call_.Get("seconds");
     const double seconds = seconds_value.IsUndefined() ? 0 : read_number(seconds_value, "seconds");
-    std::unique_ptr<CacheSweep> sweep;
-    if (call_.Get("cold").ToBoolean()) sweep = std::make_unique<CacheSweep>();
+    const bool cold = call_.Get("cold").ToBoolean(), on_device = device_ == Device::cuda;
+    const auto sweep = cold && !on_device ? std::make_unique<CacheSweep>() : nullptr;
+    const auto device_sweep = cold && on_device ? std::make_unique<CudaCacheSweep>() : nullptr;
     const auto elapsed = [](Clock::time_point since) { return std::chrono::duration<double, std::nano>(Clock::now() - since).count(); };
     auto begin = Clock::now();
     std::vector<double> times;
     for (int64_t i = 0; i < repeats && (i <= 1 || seconds == 0 || elapsed(begin) < 1e9 * seconds); ++i) {
       if (i == 1) begin = Clock::now();
       if (sweep) sweep->run(pool_.get());
+      if (device_sweep) device_sweep->run();
       const auto start = Clock::now();
       if (backward)
         runner_->backward(pool_.get());
       else
         runner_->forward(pool_.get());
-      times.push_back(elapsed(start));
+      times.push_back(on_device ? runner_->device_ns() : elapsed(start));
     }
     return times;
   }
@@ -299,7 +301,7 @@ Napi::Value table_floats(const Napi::CallbackInfo& info) { return convert_rows(i
 // ops(device | undefined): those that have kernels for it.
 Napi::Value op_names(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const bool on_device = info[0].IsString() && device_from_name(info[0].ToString().Utf8Value().c_str()) == Device::cuda;
+    const bool on_device = read_device(info[0]) == Device::cuda;
     auto names = Napi::Array::New(info.Env());
     for (const OpDef& def : registry())
       if (!on_device || cuda_plugin().kernels(def.name)) names[names.Length()] = def.name;
