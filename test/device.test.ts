@@ -11,6 +11,7 @@ import {
   DCN,
   type Device,
   DLRM,
+  type DLRMOptions,
   DlrmError,
   kernels,
   type Model,
@@ -69,13 +70,13 @@ async function train(model: Model, first: number, last: number): Promise<number[
   return Promise.all(losses)
 }
 
-/** Within 1e-5 of the largest number of each tensor. */
-function sameState(t: Test, is: Model, should: Model): void {
+/** Relative to the largest number of each tensor. */
+function sameState(t: Test, is: Model, should: Model, tolerance = 1e-5): void {
   for (const [name, { data }] of should.state()) {
     const other = is.state().get(name)!.data
     const scale = Math.max(...data.map(Math.abs), 1e-3)
     const worst = data.reduce((most, x, i) => Math.max(most, Math.abs(x - other[i]!)), 0)
-    t.ok(worst <= 1e-5 * scale, `${name}: off by ${worst} of ${scale}`)
+    t.ok(worst <= tolerance * scale, `${name}: off by ${worst} of ${scale}`)
   }
 }
 
@@ -158,6 +159,66 @@ t.test('on a device', { skip }, async t => {
       t.same(device.sparsity(), cpu.sparsity())
     })
   }
+
+  const variants: [string, Partial<DLRMOptions>][] = [
+    ['mean', { pooling: 'mean' }],
+    ['max', { pooling: 'max' }],
+    ['learned row weights', { weightedPooling: 'learned' }],
+    ['concatenated, mse', { interaction: 'cat', loss: 'mse' }],
+    [
+      'dots of vectors with themselves, weighted classes',
+      { interactionItself: true, loss: 'wbce', lossWeights: [1, 3] },
+    ],
+    ['clamped', { lossThreshold: 0.1 }],
+    ['no dense features', { dense: 0, bottom: [] }],
+    ['tables of bf16', { tableDtype: 'bf16' }],
+    ['tables of float16', { tableDtype: 'f16' }],
+    ['products of bf16', { precision: 'bf16' }],
+  ]
+  for (const [name, options] of variants) {
+    t.test(`DLRM trains as on the CPU: ${name}`, async t => {
+      const [cpu, device] = [tinyModel(options), tinyModel({ ...options, device: 'cuda' })]
+      const batch = (step: number): Batch => {
+        const { dense, ...rest } = batchOf(step)
+        return options.dense === 0 ? rest : { dense, ...rest }
+      }
+      for (const model of [cpu, device]) {
+        await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 16 })
+        for (let step = 1; step <= 4; step++) await model.step(batch(step))
+      }
+      // Rounding to 8 or 11 bits turns last digits into whole places.
+      sameState(t, device, cpu, options.tableDtype || options.precision ? 2e-2 : 1e-5)
+      const [p, q] = [device.predictSync(batch(9)), cpu.predictSync(batch(9))]
+      t.ok(p.every((x, i) => Math.abs(x - q[i]!) <= (options.tableDtype || options.precision ? 2e-2 : 1e-5)))
+    })
+  }
+
+  t.test('weights of lookups and of examples count as on the CPU', async t => {
+    const [cpu, device] = [tinyModel(), tinyModel({ device: 'cuda' })]
+    for (const model of [cpu, device]) {
+      await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 16 })
+      for (let step = 1; step <= 4; step++) {
+        const batch = tinyBatch(16, step)
+        const g = new Generator(step)
+        const tables = batch.tables.map((bags, t) =>
+          t === 1 ? bags : { ...bags, weights: g.unit(bags.indices.length) },
+        )
+        await model.step({ ...batch, tables, weights: g.unit(16) })
+      }
+    }
+    sameState(t, device, cpu)
+  })
+
+  t.test('quantised tables predict as on the CPU', async t => {
+    for (const tables of ['int8', 'int4'] as const) {
+      const [cpu, device] = [tinyModel(), tinyModel({ device: 'cuda' })]
+      for (const model of [cpu, device]) await model.quantize({ tables })
+      t.same(device.state(), cpu.state())
+      t.equal(device.parameterBytes, cpu.parameterBytes)
+      const [p, q] = [device.predictSync(tinyBatch(9)), cpu.predictSync(tinyBatch(9))]
+      t.ok(p.every((x, i) => Math.abs(x - q[i]!) <= 1e-5))
+    }
+  })
 
   t.test('a model saved on one device goes on on the other', async t => {
     const file = join(t.testdir(), 'model.safetensors')
