@@ -209,7 +209,18 @@ void OpRunner::forward(Pool* pool) {
   upload_constants();
   start();
   op_->forward(run);
+  run_.again = false;
   finish("forward");
+}
+
+double OpRunner::squares(Pool* pool) {
+  if (!squares_) squares_ = static_cast<double*>(memory_.bytes(sizeof(double)));
+  *squares_ = 0;
+  run_.squares = squares_;
+  forward(pool);
+  run_.squares = nullptr;
+  run_.again = true;
+  return *squares_;
 }
 
 void OpRunner::backward(Pool* pool) {

@@ -76,6 +76,8 @@ class OpRunner {
   void backward(Pool* pool = nullptr);
   void set_training(bool training, uint64_t key = 0);  // of prepare() and both passes, of step 1 unless set_step; default true
   void set_step(double lr, int64_t step);  // of the next forward of an update op; step counts from 1
+  // Update ops: the sum of squares of all gradients, for clipping; the next forward is then the call that comes again.
+  double squares(Pool* pool = nullptr);
   Cost cost(bool backward);
   double device_ns() const { return device_ns_; }  // that the last pass took on a GPU
 
@@ -114,6 +116,7 @@ class OpRunner {
   void* constants_ = nullptr;
   CudaEvent events_[2] = {};  // around a pass
   double device_ns_ = 0;
+  double* squares_ = nullptr;
   Run run_;
 };
 

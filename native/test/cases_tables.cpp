@@ -68,6 +68,8 @@ void embedding_bag(std::vector<OpCase>& cases) {
     add(name + "weighted", typed(mixed(kModes[0].second)), bags(kBags, Input::repeated, true));
     if (dtype[0] != 'i') add(name + "row_weights", typed(with(mixed(kModes[0].second), {{"row_weights", "v"s}})), bags(kBags, Input::repeated));
   }
+  const Numbers nine(90, 9);
+  add("many_columns", {{"rows", nine}, {"width", 4.0}}, bags(std::vector<int64_t>(90, 9), Input::multi_hot, true));
   add("init", {{"rows", Numbers{9, 8}}, {"width", 5.0}, {"init", "normal"s}, {"init_scale", 0.5}}, bags({9, 8}, Input::one_hot));
 }
 
@@ -153,6 +155,22 @@ void embedding_update(std::vector<OpCase>& cases) {
     };
     for (const auto& rule : kRules) typed(rule);
     for (const auto& rule : more) typed(rule);
+  }
+  // Clipping; more tables and columns than a launch on a GPU has.
+  for (const auto& rule : kRules)
+    for (const int64_t width : {1, 10, 16}) {
+      const auto w = static_cast<double>(width);
+      const AttrMap tables = {{"tables", Numbers{0, 1, 0, 1}}, {"rows", Numbers{400, 3}}, {"width", w}};
+      add_update(cases, rule.first + numbered("_clipped_", width), with(tables, rule.second), {bags({400, 3, 50, 3}, Input::repeated), matrix(4 * width)});
+      cases.back().clipped = true;
+    }
+  const Names& max = kModes[3].second;
+  add_update(cases, "clipped_max", mixed(max), {bags(kBags, Input::repeated), matrix(40), positions_of(max)});
+  cases.back().clipped = true;
+  for (const bool whole : {false, true}) {
+    AttrMap many = with(kRules[2].second, {{"rows", Numbers(80, 9)}, {"width", 4.0}, {"lazy", !whole}, {"weight_decay", 0.1}});
+    add_update(cases, whole ? "many_tables_whole" : "many_tables", many, {bags(std::vector<int64_t>(80, 9), Input::multi_hot), matrix(320)}, {3, 60});
+    cases.back().clipped = true;
   }
   // More lookups than one slice, from several columns, of few rows and of many.
   const AttrMap sliced = {{"tables", Numbers{0, 1, 0, 1}}, {"rows", Numbers{60000, 5}}, {"width", 3.0}};

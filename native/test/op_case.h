@@ -82,6 +82,7 @@ struct OpCase {
   std::vector<int64_t> batches = {1, 3, 33, 130};
   int steps = 1;      // update ops: calls in a row
   bool training = true;  // false: as in prediction, though backward is checked all the same
+  bool clipped = false;  // update ops: each step's sum of squares is taken first, and is a result too
   int gradients = 0;  // update ops: this many parameters come with a dense gradient
   // This share of the parameters is zero (of a tensor of one row: none), and what the op predicts is a result too, which
   // must be bitwise what its training step gives.

@@ -198,6 +198,7 @@ void OpFixture::call(Pool* pool, int omitted) {
   if (!runner_.op().differentiable) {
     for (int step = 1; step <= case_.steps; ++step) {
       runner_.set_step(0.1, step);
+      if (case_.clipped) squares_.push_back(static_cast<float>(runner_.squares(pool)));
       forward(pool);
     }
     return;
@@ -237,6 +238,7 @@ void OpFixture::add(std::vector<Result>& results, const char* what, size_t i, co
 
 std::vector<Result> OpFixture::results() {
   std::vector<Result> results = predicted_;
+  if (const auto n = static_cast<int64_t>(squares_.size())) add(results, "squares", 0, {squares_.data(), DType::f32, 1, n, n});
   const bool updates = !runner_.op().differentiable;
   const std::pair<Slot, const char*> slots[] = {
       {Slot::out, "output"}, {Slot::din, "din"}, {Slot::dparams, "dparam"}, {Slot::params, "parameter"}};

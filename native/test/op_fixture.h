@@ -74,6 +74,7 @@ class OpFixture {
   std::vector<float*> weights_;
   std::vector<int64_t> counts_;
   std::vector<Result> given_, predicted_;
+  std::vector<float> squares_;
 };
 
 }  // namespace dlrm::test
