@@ -1,8 +1,9 @@
-// The ops that have CUDA kernels. A new one adds its include and its line.
+// The ops that have CUDA kernels, and the checks. A new one adds its include and its line.
 #include "cuda/kernels.h"
 
 #include <cstring>
 
+#include "cuda/checks.h"
 #include "ops/add/add.h"
 #include "ops/bce_loss/bce_loss.h"
 #include "ops/concat/concat.h"
@@ -29,6 +30,7 @@ struct Entry {
 const Entry kEntries[] = {
     {"add", &add_cuda},
     {"bce_loss", &bce_loss_cuda},
+    {"checks", &checks_cuda},
     {"concat", &concat_cuda},
     {"dense_update", &dense_update_cuda},
     {"embedding_bag", &embedding_bag_cuda},

@@ -1,8 +1,12 @@
 // CudaPlugin without CUDA. Work of a stream is done when something synchronises with it, not before, so that a host that reads
-// too early sees old numbers. For tests of failures:
+// too early sees old numbers. Device memory is inaccessible but while that work is done, and ends at an inaccessible page: host
+// code that touches it, and kernels that leave it, crash. For tests of failures:
 //   DLRM_CUDA_EMULATED_STATUS  what describe() answers: no_driver, old_driver, no_device
 //   DLRM_CUDA_EMULATED_BYTES   memory of the device
 #include "test/cuda_emulator/runtime.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +19,7 @@
 #include "cuda/kernels.h"
 #include "cuda_abi.h"
 #include "test/cuda_emulator/emulator.h"
+#include "test/cuda_emulator/faults.h"
 
 namespace dlrm::emulator {
 namespace {
@@ -35,17 +40,34 @@ struct Event {
 
 struct Allocation {
   size_t bytes;
-  bool device;
+  char* map;  // of device memory, with an inaccessible page behind it
+  size_t map_bytes;
 };
 
-std::recursive_mutex mutex;
-std::set<Stream*> streams;
-std::map<char*, Allocation> allocations;
+// Never destroyed: objects that end with the process still release their memory.
+std::recursive_mutex& mutex = *new std::recursive_mutex;
+std::set<Stream*>& streams = *new std::set<Stream*>;
+std::map<char*, Allocation>& allocations = *new std::map<char*, Allocation>;
 size_t device_bytes = 0;
-std::string fault_text;              // of work done since the last synchronisation
-thread_local std::string error;      // error_text()
+int working = 0;                 // drains within each other
+std::string& fault_text = *new std::string;  // of work done since the last synchronisation
+thread_local std::string error;  // error_text()
 
 using Lock = std::lock_guard<std::recursive_mutex>;
+
+// Device memory is accessible while one of these lives.
+struct Working {
+  Working() {
+    if (!working++) protect(PROT_READ | PROT_WRITE);
+  }
+  ~Working() {
+    if (!--working) protect(PROT_NONE);
+  }
+  static void protect(int access) {
+    for (const auto& item : allocations)
+      if (item.second.map) mprotect(item.second.map, item.second.map_bytes, access);
+  }
+};
 
 CudaStatus fail_with(CudaStatus status, const std::string& text) {
   error = text;
@@ -53,6 +75,8 @@ CudaStatus fail_with(CudaStatus status, const std::string& text) {
 }
 
 void drain(Stream& stream, uint64_t position) {
+  if (stream.done >= position || stream.queue.empty()) return;
+  const Working now;
   while (stream.done < position && !stream.queue.empty()) {
     const Work work = std::move(stream.queue.front());
     stream.queue.pop_front();
@@ -115,22 +139,42 @@ CudaStatus describe(CudaDevice* device) {
   return CudaStatus::ok;
 }
 
-CudaStatus allocate_any(void** to, size_t bytes, bool device) {
+size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256 + (bytes ? 0 : 256); }
+
+// NaN everywhere, unless that would take long.
+void poison(char* p, size_t bytes) {
+  constexpr size_t kMost = 64 << 20;
+  memset(p, 0xff, bytes < kMost ? bytes : kMost);
+}
+
+CudaStatus allocate(void** to, size_t bytes) {
   const Lock lock(mutex);
   if (any_capturing()) return fail_with(CudaStatus::failed, "allocation while a stream is being captured");
-  if (device && (bytes > capacity() || bytes + device_bytes > capacity())) return fail_with(CudaStatus::out_of_memory, "out of memory (emulated)");
-  const size_t rounded = (bytes + 255) / 256 * 256 + (bytes ? 0 : 256);
-  auto* p = static_cast<char*>(aligned_alloc(256, rounded));
-  if (!p) return fail_with(CudaStatus::out_of_memory, "out of memory");
-  memset(p, 0xff, rounded);
-  if (device) device_bytes += rounded;
-  allocations[p] = {rounded, device};
+  if (bytes > capacity() || bytes + device_bytes > capacity()) return fail_with(CudaStatus::out_of_memory, "out of memory (emulated)");
+  const size_t own = rounded(bytes), page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), map_bytes = (own + page - 1) / page * page;
+  void* map = mmap(nullptr, map_bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED) return fail_with(CudaStatus::out_of_memory, "out of memory");
+  auto *begin = static_cast<char*>(map), *p = begin + map_bytes - own;
+  poison(p, own);
+  mprotect(begin, map_bytes, working ? PROT_READ | PROT_WRITE : PROT_NONE);
+  mprotect(begin + map_bytes, page, PROT_NONE);
+  device_bytes += own;
+  allocations[p] = {own, begin, map_bytes};
   *to = p;
   return CudaStatus::ok;
 }
 
-CudaStatus allocate(void** to, size_t bytes) { return allocate_any(to, bytes, true); }
-CudaStatus allocate_host(void** to, size_t bytes) { return allocate_any(to, bytes, false); }
+// Pinned and managed memory: the host's.
+CudaStatus allocate_host(void** to, size_t bytes) {
+  const Lock lock(mutex);
+  if (any_capturing()) return fail_with(CudaStatus::failed, "allocation while a stream is being captured");
+  auto* p = static_cast<char*>(aligned_alloc(256, rounded(bytes)));
+  if (!p) return fail_with(CudaStatus::out_of_memory, "out of memory");
+  poison(p, rounded(bytes));
+  allocations[p] = {rounded(bytes), nullptr, 0};
+  *to = p;
+  return CudaStatus::ok;
+}
 
 CudaStatus release(void* p) {
   if (!p) return CudaStatus::ok;
@@ -139,9 +183,11 @@ CudaStatus release(void* p) {
   if (status != CudaStatus::ok) return status;
   const auto at = allocations.find(static_cast<char*>(p));
   if (at == allocations.end()) return fail_with(CudaStatus::failed, "released what was not allocated");
-  if (at->second.device) device_bytes -= at->second.bytes;
-  free(p);
+  const Allocation gone = at->second;
   allocations.erase(at);
+  if (!gone.map) return free(p), CudaStatus::ok;
+  device_bytes -= gone.bytes;
+  munmap(gone.map, gone.map_bytes + static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   return CudaStatus::ok;
 }
 
@@ -264,6 +310,8 @@ CudaStatus destroy_graph(CudaGraph graph) {
   return CudaStatus::ok;
 }
 
+const void* kernels(const char* op) { return strcmp(op, "faults") ? cuda::kernels_of(op) : &faults_cuda; }
+
 const CudaPlugin plugin = {
     kCudaAbi,      describe,       [] { return error.c_str(); },
     [] { return CudaStatus::ok; },
@@ -273,7 +321,7 @@ const CudaPlugin plugin = {
     create_event,  destroy_event,  record,
     wait,          synchronise_event, elapsed,
     begin_capture, end_capture,    launch_graph,
-    destroy_graph, cuda::clip,     cuda::kernels_of,
+    destroy_graph, cuda::clip,     kernels,
 };
 
 }  // namespace
@@ -285,6 +333,7 @@ void enqueue(CudaStream stream, Work work) {
   auto* s = static_cast<Stream*>(stream);
   if (s) return put(*s, std::move(work));
   for (Stream* other : streams) drain(*other, other->put);
+  const Working now;
   work();
 }
 
