@@ -171,6 +171,8 @@ t.test('on a device', { skip }, async t => {
     ],
     ['clamped', { lossThreshold: 0.1 }],
     ['no dense features', { dense: 0, bottom: [] }],
+    ['mixed dimensions', { md: { threshold: 50 } }],
+    ['buckets', { buckets: [{ feature: 1, name: 'x', boundaries: [-0.5, 0, 0.5] }] }],
     ['tables of bf16', { tableDtype: 'bf16' }],
     ['tables of float16', { tableDtype: 'f16' }],
     ['products of bf16', { precision: 'bf16' }],

@@ -44,7 +44,7 @@ Napi::Float32Array to_array(Napi::Env env, const std::vector<float>& values) {
 }
 
 void prepare(Batch& batch, const Program& program, bool need_labels, Pool* pool) {
-  batch.check(program.inputs(), need_labels);
+  batch.check(program.inputs(), need_labels, pool);
   batch.derive(program.inputs(), pool);
 }
 

@@ -7,6 +7,8 @@
 namespace dlrm {
 namespace {
 
+constexpr double kCheckNs = 0.3;  // per index or offset
+
 long long ll(int64_t x) { return static_cast<long long>(x); }
 
 void check_finite(const std::vector<float>& values, const char* what) {
@@ -26,6 +28,24 @@ void check_weights(const std::vector<float>& weights, int64_t size) {
     if (weights[i] < 0) fail(Code::value, "[batch] weights: expected numbers >= 0, received %g at position %zu", weights[i], i);
 }
 
+uint32_t highest(const std::vector<int32_t>& indices) {
+  uint32_t highest = 0;  // a negative index is a large unsigned one
+  for (const int32_t index : indices) highest = static_cast<uint32_t>(index) > highest ? static_cast<uint32_t>(index) : highest;
+  return highest;
+}
+
+// What check_table says of most tables, for any thread: it may not throw.
+bool fits(const Batch::Table& table, int64_t batch, int64_t rows) {
+  const auto& offsets = table.offsets;
+  const size_t lookups = table.indices.size();
+  if (table.weighted || lookups > INT32_MAX || static_cast<int64_t>(offsets.size()) != batch + 1 || offsets[0] != 0 ||
+      offsets.back() != static_cast<int32_t>(lookups))
+    return false;
+  bool decreases = false;
+  for (size_t b = 1; b < offsets.size(); ++b) decreases |= offsets[b] < offsets[b - 1];
+  return !decreases && (lookups == 0 || highest(table.indices) < static_cast<uint64_t>(rows));
+}
+
 void check_table(const Batch::Table& table, int64_t batch, int64_t rows, const char* name) {
   const auto& offsets = table.offsets;
   const auto lookups = static_cast<int64_t>(table.indices.size());
@@ -41,9 +61,7 @@ void check_table(const Batch::Table& table, int64_t batch, int64_t rows, const c
   if (table.weighted && static_cast<int64_t>(table.weights.size()) != lookups)
     fail(Code::shape, "[embedding_bag] weights: table \"%s\": expected L = %lld, received %zu", name, ll(lookups), table.weights.size());
   if (table.weighted) check_finite(table.weights, "weights");
-  uint32_t highest = 0;  // a negative index is a large unsigned one
-  for (const int32_t index : table.indices) highest = static_cast<uint32_t>(index) > highest ? static_cast<uint32_t>(index) : highest;
-  if (lookups == 0 || highest < static_cast<uint64_t>(rows)) return;
+  if (lookups == 0 || highest(table.indices) < static_cast<uint64_t>(rows)) return;
   for (int64_t i = 0; i < lookups; ++i)
     if (static_cast<uint32_t>(table.indices[i]) >= static_cast<uint64_t>(rows))
       fail(Code::index, "[embedding_bag] indices: table \"%s\" has R = %lld rows, received index %d at position %lld", name, ll(rows),
@@ -52,7 +70,7 @@ void check_table(const Batch::Table& table, int64_t batch, int64_t rows, const c
 
 }  // namespace
 
-void Batch::check(const InputSpec& inputs, bool need_labels) const {
+void Batch::check(const InputSpec& inputs, bool need_labels, Pool* pool) const {
   if (static_cast<int64_t>(dense.size()) != size * inputs.dense)
     fail(Code::shape, "[batch] dense: expected B x D = %lld x %lld = %lld numbers, received %zu", ll(size), ll(inputs.dense), ll(size * inputs.dense),
          dense.size());
@@ -64,7 +82,15 @@ void Batch::check(const InputSpec& inputs, bool need_labels) const {
   check_finite(dense, "dense");
   check_finite(labels, "labels");
   check_weights(weights, size);
-  for (size_t t = 0; t < tables.size(); ++t) check_table(tables[t], size, inputs.rows[t], inputs.table_names[t].c_str());
+  int64_t lookups = 0;
+  for (const Table& table : tables) lookups += static_cast<int64_t>(table.indices.size() + table.offsets.size());
+  std::vector<char> good(tables.size());
+  for_chunks(pool, static_cast<int64_t>(tables.size()), kCheckNs * static_cast<double>(lookups), [&](int64_t i) {
+    const auto t = static_cast<size_t>(i);
+    good[t] = fits(tables[t], size, inputs.rows[t]);
+  });
+  for (size_t t = 0; t < tables.size(); ++t)
+    if (!good[t]) check_table(tables[t], size, inputs.rows[t], inputs.table_names[t].c_str());
 }
 
 void Batch::point_at_raw(size_t columns) {

@@ -38,7 +38,7 @@ struct Batch {
   std::vector<Table> tables;
 
   // Throws ERR_SHAPE, ERR_OFFSETS, ERR_INDEX or ERR_VALUE unless this fits `inputs`; after that no kernel can leave its buffers.
-  void check(const InputSpec& inputs, bool need_labels) const;
+  void check(const InputSpec& inputs, bool need_labels, Pool* pool = nullptr) const;
   // Points bags() at the raw columns. Call after the last change.
   void seal();
   // Of a batch that was checked: computes the derived columns, which bags() has behind the raw ones from then on.

@@ -57,7 +57,7 @@ Program::Execution& Program::execution(Mode mode, int64_t batch) {
 
 void Program::bind(Execution& e, const Batch& batch, const std::vector<double>* rates, Pool* pool) {
   if (!on_device_) return bind(e, batch.views(graph_.inputs.dense), batch.size);
-  const auto& sent = on_device_->uploads.send(batch, graph_.inputs.dense, constants(e, rates), stream_, pool);
+  const auto& sent = on_device_->uploads.send(batch, graph_.inputs.dense, constants(e, rates), stream_, rates != nullptr, pool);
   e.constants = sent.constants;
   bind(e, sent.views, batch.size);
 }

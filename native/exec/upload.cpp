@@ -51,10 +51,13 @@ void Uploads::lay_out(const Batch& batch, int64_t dense_cols, const std::vector<
 }
 
 // The slot's memory holds the batch, and nothing uses it any more.
-void Uploads::reserve(Slot& slot, const Stream& to) {
+void Uploads::reserve(Slot& slot, const Stream& to, const Stream& by) {
   if (slot.used) slot.sent.wait();
   slot.used = true;
-  if (slot.device.size() >= bytes_) return stream_.wait_for(slot.read);
+  if (slot.device.size() >= bytes_) {
+    if (&by != &to) by.wait_for(slot.read);
+    return;
+  }
   to.wait();
   grow(slot.host, bytes_);
   grow(slot.device, bytes_);
@@ -90,7 +93,9 @@ void Uploads::point(Slot& slot, const Batch& batch, int64_t dense_cols) {
   slot.bags = {bags.tables, slot.offsets.data(), slot.indices.data(), bags.weights ? slot.weights.data() : nullptr, slot.counts.data()};
 }
 
-const Uploads::Sent& Uploads::send(const Batch& batch, int64_t dense_cols, const std::vector<char>& constants, const Stream& to, Pool* pool) {
+const Uploads::Sent& Uploads::send(const Batch& batch, int64_t dense_cols, const std::vector<char>& constants, const Stream& to, bool ahead,
+                                   Pool* pool) {
+  const Stream& by = ahead ? stream_ : to;
   const int64_t columns = batch.bags().tables;
   one_hot_.resize(static_cast<size_t>(columns));
   for_chunks(pool, columns, kNsPerByte * 4 * static_cast<double>(columns * batch.size),
@@ -99,14 +104,14 @@ const Uploads::Sent& Uploads::send(const Batch& batch, int64_t dense_cols, const
   lay_out(batch, dense_cols, constants);
   current_ ^= 1;
   Slot& slot = slots_[current_];
-  reserve(slot, to);
+  reserve(slot, to, by);
   for_chunks(pool, static_cast<int64_t>(parts_.size()), kNsPerByte * static_cast<double>(bytes_), [&](int64_t i) {
     const Part& part = parts_[static_cast<size_t>(i)];
     if (part.bytes) memcpy(slot.host.data() + part.at, part.from, part.bytes);
   });
-  stream_.copy(slot.device.data(), slot.host.data(), bytes_);
-  slot.sent.record(stream_);
-  to.wait_for(slot.sent);
+  by.copy(slot.device.data(), slot.host.data(), bytes_);
+  slot.sent.record(by);
+  if (ahead) to.wait_for(slot.sent);
   point(slot, batch, dense_cols);
   return slot.to_read;
 }

@@ -18,8 +18,9 @@ class Uploads {
   };
 
   // Copies the batch and the constants of a step, which may change as soon as this returns, and makes `to` wait for them. What
-  // comes back is valid until the second call of send after this one.
-  const Sent& send(const Batch& batch, int64_t dense_cols, const std::vector<char>& constants, const Stream& to, Pool* pool);
+  // comes back is valid until the second call of send after this one. `ahead`: `to` may still be busy with the batch before;
+  // else `to` copies it itself, which takes less time.
+  const Sent& send(const Batch& batch, int64_t dense_cols, const std::vector<char>& constants, const Stream& to, bool ahead, Pool* pool);
   // All that reads what was sent last is in the stream.
   void end(const Stream& readers);
 
@@ -43,7 +44,7 @@ class Uploads {
   size_t add(const void* from, size_t bytes);
   void reserve_one_each(int64_t size, const Stream& to);
   void lay_out(const Batch& batch, int64_t dense_cols, const std::vector<char>& constants);
-  void reserve(Slot& slot, const Stream& to);
+  void reserve(Slot& slot, const Stream& to, const Stream& by);
   void point(Slot& slot, const Batch& batch, int64_t dense_cols);
 
   Stream stream_{Device::cuda};
