@@ -14,8 +14,10 @@ struct Tile {
   static constexpr int blocks = BLOCKS;  // at once on a multiprocessor, as far as registers go
   static constexpr int warps_across = COLS / WARP_COLS, threads = ROWS / WARP_ROWS * warps_across * kWarp;
   static constexpr int m = WARP_ROWS / 16, n = WARP_COLS / 8;  // mma
-  // Left to itself the compiler holds the halves of many steps' factors.
-  static constexpr int unroll = sizeof(T) == 2 ? kSteps : 2;
+  // bf16: fragments are loaded a step before their mma. A step of float32 is three times as long, so that the other warps hide
+  // the loads; unrolled, the compiler would hold the halves of many steps' factors, and spill.
+  static constexpr bool ahead = sizeof(T) == 2;
+  static constexpr int unroll = ahead ? kSteps : 1;
   static constexpr bool a_deep = PASS != MlpCudaProduct::weight_gradient, b_deep = PASS == MlpCudaProduct::forward;
   static constexpr bool sums_rows = PASS == MlpCudaProduct::weight_gradient;
   using A = TileShape<T, a_deep, ROWS>;
@@ -132,25 +134,27 @@ __global__ void __launch_bounds__(C::threads, C::blocks) mlp_product_kernel(MlpC
   float sum[C::m][C::n][4] = {};
   typename Multiply<T>::RowSums row_sums[C::m] = {};
   const bool sums_rows = C::sums_rows && p.dbias && at.col + warp_col == 0;
-  Fragments<C> fragments[2];
+  Fragments<C> fragments[1 + C::ahead];
   for (int stage = 0; stage < C::stages - 1; ++stage) fetch_stage(stage);
   cp_async_wait<C::stages - 2>();
   __syncthreads();
-  if (stages) fragments[0].load(buffer(0), warp_row, warp_col, 0, lane);
+  if (C::ahead && stages) fragments[0].load(buffer(0), warp_row, warp_col, 0, lane);
   for (int stage = 0; stage < stages; ++stage) {
 #pragma unroll C::unroll
     for (int step = 0; step < kSteps; ++step) {
       const bool last = step + 1 == kSteps;
+      Fragments<C>& now = fragments[C::ahead ? step % 2 : 0];
+      if (!C::ahead) now.load(buffer(stage), warp_row, warp_col, step, lane);
       if (last) {  // all warps have read this stage, and the next one is there
         cp_async_wait<C::stages - 2>();
         __syncthreads();
       }
-      fragments[(step + 1) % 2].load(buffer(stage + last), warp_row, warp_col, (step + 1) % kSteps, lane);
+      if (C::ahead) fragments[C::ahead ? (step + 1) % 2 : 0].load(buffer(stage + last), warp_row, warp_col, (step + 1) % kSteps, lane);
       if (step == 0) fetch_stage(stage + C::stages - 1);
-      Multiply<T>::add(sum, fragments[step % 2].a, fragments[step % 2].b);
+      Multiply<T>::add(sum, now.a, now.b);
       if (C::sums_rows && sums_rows)
 #pragma unroll
-        for (int m = 0; m < C::m; ++m) Multiply<T>::sum_rows(row_sums[m], fragments[step % 2].a[m]);
+        for (int m = 0; m < C::m; ++m) Multiply<T>::sum_rows(row_sums[m], now.a[m]);
     }
   }
   cp_async_wait<0>();
