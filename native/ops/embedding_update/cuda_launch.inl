@@ -52,15 +52,17 @@ void carve(Carver& carver, Group& g) {
   g.sorted_keys = carver.take<uint32_t>(n);
   g.sorted_values = carver.take<uint32_t>(n);
   g.sources = carver.take<LookupSource>(g.by_lookup ? n : 0);
-  g.keys = carver.take<uint32_t>(n);
-  g.values = carver.take<uint32_t>(n);
+  Carver before = carver, after = carver;  // what the sort needs, and in its place what the updates need
+  g.keys = before.take<uint32_t>(n);
+  g.values = before.take<uint32_t>(n);
   g.sort_bytes = n ? sort_pairs_bytes(n, g.bits) : 0;
-  g.sort_scratch = carver.take<char>(static_cast<int64_t>(g.sort_bytes));
+  g.sort_scratch = before.take<char>(static_cast<int64_t>(g.sort_bytes));
   g.hot.part_floats = blocks(g.hot.part_floats, 4) * 4;
-  g.hot.taken = carver.take<unsigned long long>(1);
-  g.hot.list = carver.take<HotRow>(g.hot.most);
-  g.hot.parts = carver.take<float>(g.hot.most_parts * g.hot.part_floats);
-  g.squares = carver.take<double>(g.tiles + blocks(g.tiles, kNumbersPerBlock));
+  g.hot.taken = after.take<unsigned long long>(1);
+  g.hot.list = after.take<HotRow>(g.hot.most);
+  g.hot.parts = after.take<float>(g.hot.most_parts * g.hot.part_floats);
+  g.squares = after.take<double>(g.tiles + blocks(g.tiles, kNumbersPerBlock));
+  carver.take<char>(static_cast<int64_t>((before.used() > after.used() ? before : after).used() - carver.used()));
 }
 
 void sort_lookups(const EmbeddingUpdateJob& job, const Group& g, CudaStream stream) {

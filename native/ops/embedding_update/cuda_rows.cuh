@@ -75,9 +75,8 @@ __device__ __forceinline__ RuleStep rule_step(const Tables& a) {
   return step;
 }
 
-// Where key i's gradient comes from.
-__device__ __forceinline__ LookupSource lookup_of(const Tables& a, const Table& t, uint32_t i, float row_weight) {
-  const uint32_t value = __ldg(a.values + i);
+// Where the gradient of a key with this value comes from.
+__device__ __forceinline__ LookupSource lookup_of(const Tables& a, const Table& t, uint32_t value, float row_weight) {
   if (!t.by_lookup) return {value, 0, row_weight, -1};
   const uint4 q = __ldg(reinterpret_cast<const uint4*>(a.sources + value));
   return {q.x, q.y, float_of(q.z), static_cast<int32_t>(q.w)};
@@ -102,7 +101,7 @@ __device__ __forceinline__ void add_gradients(const Tables& a, const Table& t, u
     float d[kAtOnce][kCols];
 #pragma unroll
     for (int u = 0; u < kAtOnce; ++u)
-      if (i + u < end) from[u] = lookup_of(a, t, i + u, row_weight);
+      if (i + u < end) from[u] = lookup_of(a, t, __ldg(a.values + i + u), row_weight);
 #pragma unroll
     for (int u = 0; u < kAtOnce; ++u)
       if (i + u < end) load_gradient<kCols>(a, from[u], k, d[u]);

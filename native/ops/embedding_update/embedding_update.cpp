@@ -1,6 +1,7 @@
 #include "ops/embedding_update/embedding_update.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -8,8 +9,7 @@
 #include "base/rng.h"
 #include "base/table_rows.h"
 #include "ops/embedding_bag/table_options.h"
-#include "ops/embedding_bag/table_tasks.h"
-#include "ops/embedding_update/lookup_sort.h"
+#include "ops/embedding_update/update_scratch.h"
 #include "ops/registry.h"
 #include "optim/rule.h"
 
@@ -30,28 +30,6 @@ constexpr double kSortNs = 5, kSumNs = 2;     // per lookup (and pass)
 // A line of a table or a state: of one that is in no near cache, and of the others.
 constexpr int64_t kNearBytes = 1 << 20;
 constexpr double kFarLineNs = 16, kNearLineNs = 4;
-
-// The sums of a table that is not sorted.
-struct Sums {
-  int64_t slices;  // 0: it is
-  float* sums;
-  uint8_t* touched;
-};
-
-struct Scratch {
-  UpdateColumn* columns;  // [K], those of a table side by side
-  LookupSort* sorts;      // [T]
-  Sums* sums;             // [T]
-  TableTasks first;       // slices of sums, and sorts of one slice
-  TableTasks slices;      // of the sorts of several slices
-  TableTasks chunks;      // of the lookups, or of the rows with sums
-  TableTasks whole;       // of the rows of sorted tables, unless lazy
-  float* gradients;       // [most of chunks, whole and T][gradient_stride]
-  double* squares;        // [chunks], if they are asked for
-  int64_t gradient_stride;
-  int passes;             // of the table of several slices that has most
-  size_t bytes;
-};
 
 class EmbeddingUpdate : public Op {
  public:
@@ -97,7 +75,7 @@ class EmbeddingUpdate : public Op {
     if (cuda_) return cuda_->forward(CudaTables(*this, run).job, run.stream);
     RuleStep step = rule_.at(run.lr, run.step);
     step.scale = run.scale;
-    const Scratch scratch = lay_out(run, run.scratch);
+    const UpdateScratch scratch = lay_out(run, run.scratch);
     if (!run.again) {
       sum_or_sort(run, scratch, step);
       sort_slices(run, scratch);
@@ -118,15 +96,21 @@ class EmbeddingUpdate : public Op {
       for (int64_t i = 0; i < scratch.chunks.total(); ++i) *run.squares += scratch.squares[i];
   }
 
+  // Each touched row and its states, as many as there are in evenly drawn lookups, once read and once written; the gradient
+  // once, whatever bags share it.
   Cost cost(const Run& run, bool) const override {
-    Cost cost;
-    for (const TableColumn& column : options_.columns) {
-      const auto lookups = static_cast<double>(run.in[0].bags->lookups(column.bag));
-      const auto e = static_cast<double>(column.width);
+    const Bags& bags = *run.in[0].bags;
+    const View& dout = run.in[1].view;
+    Cost cost{0, 4 * static_cast<double>(dout.rows) * static_cast<double>(dout.cols)};
+    std::vector<double> lookups(options_.widths.size());
+    for (const TableColumn& column : options_.columns) lookups[static_cast<size_t>(column.table)] += static_cast<double>(bags.lookups(column.bag));
+    for (int64_t t = 0; t < options_.tables(); ++t) {
+      const auto e = static_cast<double>(width(t)), r = static_cast<double>(rows(t)), n = lookups[static_cast<size_t>(t)];
+      const double touched = rule_.whole() ? r : r == 1 ? std::min(n, 1.0) : r * -std::expm1(n * std::log1p(-1 / r));
       double states = 0;
       for (const RuleState& state : rule_.states) states += state.per_row ? 1 : e;
-      cost.flops += lookups * e * 3;
-      cost.bytes += lookups * (4 * (1 + e + 2 * states) + 2 * static_cast<double>(row_bytes(dtype_, column.width)));
+      cost.flops += (n + 2 * touched) * e;
+      cost.bytes += 4 * n + 2 * touched * (4 * states + static_cast<double>(row_bytes(dtype_, width(t))));
     }
     return cost;
   }
@@ -177,7 +161,7 @@ class EmbeddingUpdate : public Op {
       for (size_t t = 0; t < tables; ++t) add(t, names[t] + "." + state.name, vectors || state.per_row, rule_.initial);
   }
 
-  double estimated_ns(const Scratch& s) const {
+  double estimated_ns(const UpdateScratch& s) const {
     double ns = 0;
     for (int64_t t = 0; t < options_.tables(); ++t) {
       if (!s.chunks.chunks_of(t)) continue;
@@ -190,7 +174,7 @@ class EmbeddingUpdate : public Op {
   }
 
   // Every row of the tables that are sorted.
-  void update_whole(const Run& run, const Scratch& scratch, const RuleStep& step) const {
+  void update_whole(const Run& run, const UpdateScratch& scratch, const RuleStep& step) const {
     const double ns = 0.4 * static_cast<double>(kChunkFloats * scratch.whole.total());
     for_chunks(run.pool, scratch.whole.total(), ns, [&](int64_t i) {
       const int64_t t = scratch.whole.table_of(i);
@@ -259,13 +243,13 @@ class EmbeddingUpdate : public Op {
   };
 
   // `memory` null: only measures.
-  Scratch lay_out(const Run& run, void* memory) const {
+  UpdateScratch lay_out(const Run& run, void* memory) const {
     const int64_t tables = options_.tables(), columns = static_cast<int64_t>(options_.columns.size());
     Carver carver(memory);
-    Scratch s{};
+    UpdateScratch s{};
     s.columns = carver.take<UpdateColumn>(columns);
     s.sorts = carver.take<LookupSort>(tables);
-    s.sums = carver.take<Sums>(tables);
+    s.sums = carver.take<UpdateSums>(tables);
     s.first = {carver.take<int64_t>(tables + 1), tables};
     s.slices = {carver.take<int64_t>(tables + 1), tables};
     s.chunks = {carver.take<int64_t>(tables + 1), tables};
@@ -283,7 +267,7 @@ class EmbeddingUpdate : public Op {
         ++sort.column_count;
         if (memory) s.columns[c] = column;
       }
-      Sums sums{sum_slices(t, sort.lookups), nullptr, nullptr};
+      UpdateSums sums{sum_slices(t, sort.lookups), nullptr, nullptr};
       if (sums.slices) {
         sums.sums = carver.take<float>(sums.slices * rows(t) * sum_floats(width(t)));
         sums.touched = carver.take<uint8_t>(sums.slices * rows(t));
@@ -334,14 +318,14 @@ class EmbeddingUpdate : public Op {
   }
 
   // The sums; sorts of one slice in one go each.
-  void sum_or_sort(const Run& run, const Scratch& s, const RuleStep& step) const {
+  void sum_or_sort(const Run& run, const UpdateScratch& s, const RuleStep& step) const {
     double ns = 0;
     for (int64_t t = 0; t < options_.tables(); ++t)
       if (s.first.chunks_of(t))
         ns += static_cast<double>(s.sorts[t].lookups) * (s.sums[t].slices ? kSumNs + 0.1 * static_cast<double>(width(t)) : kSortNs * s.sorts[t].passes);
     for_chunks(run.pool, s.first.total(), ns, [&](int64_t i) {
       const int64_t t = s.first.table_of(i), slice = i - s.first.first[t];
-      const Sums& sums = s.sums[t];
+      const UpdateSums& sums = s.sums[t];
       if (!sums.slices) return s.sorts[t].run();
       const EmbeddingUpdateArgs a = table(run, s, t, step);
       const int64_t floats = a.rows * sum_floats(a.width);
@@ -353,7 +337,7 @@ class EmbeddingUpdate : public Op {
   }
 
   // The other sorts together, pass by pass.
-  void sort_slices(const Run& run, const Scratch& s) const {
+  void sort_slices(const Run& run, const UpdateScratch& s) const {
     const int64_t tables = options_.tables();
     const double ns = kSortNs * static_cast<double>(options_.lookups(*run.in[0].bags));
     for (int pass = 0; pass < s.passes; ++pass) {
@@ -371,7 +355,7 @@ class EmbeddingUpdate : public Op {
     }
   }
 
-  EmbeddingUpdateArgs table(const Run& run, const Scratch& s, int64_t t, const RuleStep& step) const {
+  EmbeddingUpdateArgs table(const Run& run, const UpdateScratch& s, int64_t t, const RuleStep& step) const {
     const LookupSort& sort = s.sorts[t];
     EmbeddingUpdateArgs a = table(run, t, step);
     if (a.dtype != DType::f32) a.rounding = rounding_key(run, t);
