@@ -301,6 +301,17 @@ t.test('on a device', { skip }, async t => {
     }
   })
 
+  t.test('what does not fit into its memory is told, and nothing is lost', async t => {
+    const huge = { tables: [2 ** 31 - 1, 7, 1], embeddingDim: 64, device: 'cuda' } as const
+    const { code, message } = errorOf(() => tinyModel(huge))
+    t.equal(code, 'ERR_MEMORY')
+    t.match(message, /^cuda: memory: the GPU's memory has run out/)
+    const model = tinyModel({ device: 'cuda' })
+    await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 16 })
+    await t.rejects(model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 2 ** 32 }), { code: 'ERR_MEMORY' })
+    t.equal((await train(model, 1, 3)).length, 3)
+  })
+
   t.test('pruned through copies on the host', async t => {
     const [cpu, device] = [tinyModel(), tinyModel({ device: 'cuda' })]
     for (const model of [cpu, device]) await model.prune(0.5)

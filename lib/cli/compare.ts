@@ -73,11 +73,12 @@ export async function compareModels(
 function facts(given: CompareFlags, { train, valid, test }: RunData): ReportFacts {
   const rows = [train, valid, test].flatMap(source => (source?.size ? [`${source.name} ${count(source.size)}`] : []))
   const processor = cpus()[0]?.model.trim() ?? process.arch
+  const gpu = given.useGpu ? native.cuda() : undefined
   return {
     command: commandLine('compare', given),
     details: [
       ...(rows.length > 0 ? [['examples', rows.join(', ')] as const] : []),
-      ['machine', `${processor}, ${native.threads()} threads, ${native.isa()}`],
+      ['machine', `${processor}, ${native.threads()} threads, ${native.isa()}${gpu?.available ? `, ${gpu.name}` : ''}`],
       ['date', new Date().toISOString().slice(0, 16).replace('T', ' ')],
       ['versions', `dlrm ${version()}, Node ${process.version}`],
     ],

@@ -51,7 +51,10 @@ Program::~Program() = default;
 
 Program::Execution& Program::execution(Mode mode, int64_t batch) {
   auto& execution = executions_[static_cast<int>(mode)];
-  if (!execution || execution->plan.max_batch < batch) execution = std::make_unique<Execution>(graph_, mode, batch, stream_.memory());
+  if (!execution || execution->plan.max_batch < batch) {
+    if (on_device_) execution.reset();  // there is rarely room for both
+    execution = std::make_unique<Execution>(graph_, mode, batch, stream_.memory());
+  }
   return *execution;
 }
 

@@ -47,7 +47,6 @@ class Uploads {
   void reserve(Slot& slot, const Stream& to, const Stream& by);
   void point(Slot& slot, const Batch& batch, int64_t dense_cols);
 
-  Stream stream_{Device::cuda};
   Slot slots_[2];
   int current_ = 0;
   std::vector<Part> parts_;
@@ -55,6 +54,7 @@ class Uploads {
   std::vector<char> one_hot_;
   std::vector<size_t> places_;  // of constants, dense, labels, weights; then offsets, indices and weights of each column
   Buffer one_each_{MemoryKind::device};  // 0, 1, 2, ...: the offsets of columns with one index per bag
+  Stream stream_{Device::cuda};          // last, so that it ends before the memory that it copies
 };
 
 }  // namespace dlrm
