@@ -302,7 +302,7 @@ t.test('on a device', { skip }, async t => {
   })
 
   t.test('what does not fit into its memory is told, and nothing is lost', async t => {
-    const huge = { tables: [2 ** 31 - 1, 7, 1], embeddingDim: 64, device: 'cuda' } as const
+    const huge = { tables: [2 ** 31 - 1, 7, 1], embeddingDim: 64, device: 'cuda' as const }
     const { code, message } = errorOf(() => tinyModel(huge))
     t.equal(code, 'ERR_MEMORY')
     t.match(message, /^cuda: memory: the GPU's memory has run out/)

@@ -95,7 +95,7 @@ void train_both(const GraphSpec& spec, const std::vector<GroupRule>& rules, doub
 
 }  // namespace
 
-TEST(device_trains_tables_as_the_cpu) {
+TEST(cuda_program_trains_tables_as_the_cpu) {
   needs_device();
   for (const char* name : {"sgd", "adagrad", "rowwise_adagrad", "adam"}) {
     set_context(name);
@@ -104,7 +104,7 @@ TEST(device_trains_tables_as_the_cpu) {
   }
 }
 
-TEST(device_trains_a_dlrm_as_the_cpu) {
+TEST(cuda_program_trains_a_dlrm_as_the_cpu) {
   needs_device();
   for (const char* name : {"sgd", "adagrad", "rowwise_adagrad", "adam"}) {
     set_context(name);
@@ -113,12 +113,12 @@ TEST(device_trains_a_dlrm_as_the_cpu) {
   }
 }
 
-TEST(device_adds_the_gradients_of_a_value_used_several_times) {
+TEST(cuda_program_adds_the_gradients_of_a_value_used_several_times) {
   needs_device();
   train_both(shared_graph(), sgd());
 }
 
-TEST(device_predicts_and_evaluates_as_the_cpu) {
+TEST(cuda_program_predicts_and_evaluates_as_the_cpu) {
   const GraphSpec spec = dlrm_graph();
   needs_device();
   Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
@@ -134,7 +134,7 @@ TEST(device_predicts_and_evaluates_as_the_cpu) {
   }
 }
 
-TEST(device_takes_over_from_the_cpu_and_hands_back) {
+TEST(cuda_program_takes_over_from_the_cpu_and_hands_back) {
   const GraphSpec spec = dlrm_graph();
   needs_device();
   Program cpu(spec, best_isa(), 3), whole(spec, best_isa(), 3), device(spec, best_isa(), 4, Device::cuda);
@@ -158,7 +158,7 @@ TEST(device_takes_over_from_the_cpu_and_hands_back) {
   expect_same_tensors(cpu, whole, 1e-5);
 }
 
-TEST(device_reads_and_writes_parts_of_tensors) {
+TEST(cuda_program_reads_and_writes_parts_of_tensors) {
   needs_device();
   for (const char* dtype : {"f32", "bf16", "f16"}) {
     set_context(dtype);
@@ -185,7 +185,7 @@ TEST(device_reads_and_writes_parts_of_tensors) {
   }
 }
 
-TEST(device_prunes_and_counts_zeros_as_the_cpu) {
+TEST(cuda_program_prunes_and_counts_zeros_as_the_cpu) {
   needs_device();
   const GraphSpec spec = table_graph();
   Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
@@ -195,7 +195,7 @@ TEST(device_prunes_and_counts_zeros_as_the_cpu) {
   expect(device.zeros() == cpu.zeros() && cpu.zeros()[0] == 36, "%lld zeros", static_cast<long long>(device.zeros()[0]));
 }
 
-TEST(device_refuses_ops_without_kernels) {
+TEST(cuda_program_refuses_ops_without_kernels) {
   needs_device();
   GraphSpec spec = table_graph();
   spec.nodes.insert(spec.nodes.begin() + 1, {"layer_norm", "n", {"e"}, {"n"}, {}});
