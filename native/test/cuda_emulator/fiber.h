@@ -19,7 +19,12 @@ struct Context {
 #endif
 
 // Saves the caller in `from` and continues `to`, which prepare() or another swap has left there.
+#if defined(__x86_64__)
+extern "C" void dlrm_emulator_swap(void** save, void* load);
+inline void swap(Context& from, Context& to) { dlrm_emulator_swap(&from.stack_pointer, to.stack_pointer); }
+#else
 void swap(Context& from, Context& to);
+#endif
 // `entry`, which never returns, starts with an empty stack that ends at `top`, aligned to 16.
 void prepare(Context&, char* bottom, char* top, void (*entry)());
 

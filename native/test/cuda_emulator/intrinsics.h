@@ -279,17 +279,8 @@ struct Mma {
   float* d;
   const uint32_t *a, *b;
 };
-// d (16 x 8) += a (16 x K) b (K x 8)
-template <int K>
-void multiply_add(void* const* items, const float (&a)[16][K], const float (&b)[K][8]) {
-  float sum[16][8];
-  for (int i = 0; i < 16; ++i) {
-    for (int j = 0; j < 8; ++j) sum[i][j] = static_cast<Mma*>(items[i % 8 * 4 + j / 2])->d[i / 8 * 2 + j % 2];
-    for (int k = 0; k < K; ++k)
-      for (int j = 0; j < 8; ++j) sum[i][j] += a[i][k] * b[k][j];
-    for (int j = 0; j < 8; ++j) static_cast<Mma*>(items[i % 8 * 4 + j / 2])->d[i / 8 * 2 + j % 2] = sum[i][j];
-  }
-}
+// d (16 x 8) += a (16 x depth) b (depth x 8)
+void multiply_add(void* const* items, const float* a, const float (*b)[8], int depth);
 inline void mma_bf16_16816(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   Mma own{d, a, b};
   emulator::meet(0xffffffff, &own, [](void* const* items, unsigned) {
@@ -303,7 +294,7 @@ inline void mma_bf16_16816(float (&d)[4], const uint32_t (&a)[4], const uint32_t
       for (int i = 0; i < 2; ++i)
         for (int half = 0; half < 2; ++half) right[t + 8 * i + half][g] = from_bf16(static_cast<uint16_t>(m.b[i] >> 16 * half));
     }
-    multiply_add(items, left, right);
+    multiply_add(items, left[0], right, 16);
   });
 }
 inline void mma_tf32_1688(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
@@ -316,7 +307,7 @@ inline void mma_tf32_1688(float (&d)[4], const uint32_t (&a)[4], const uint32_t 
       for (int i = 0; i < 4; ++i) left[l / 4 + i % 2 * 8][l % 4 + i / 2 * 4] = __uint_as_float(m.a[i] & kRead);
       for (int i = 0; i < 2; ++i) right[l % 4 + 4 * i][l / 4] = __uint_as_float(m.b[i] & kRead);
     }
-    multiply_add(items, left, right);
+    multiply_add(items, left[0], right, 8);
   });
 }
 

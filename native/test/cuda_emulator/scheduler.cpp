@@ -25,7 +25,7 @@ struct Meeting {
 struct Warp {
   unsigned ready = 0, left = 0;  // masks of lanes
   unsigned first = 0;            // the lane that goes first, to the next barrier
-  Meeting meetings[8];
+  Meeting all, some[7];          // of the whole warp; of other masks
 };
 
 struct AsyncCopy {
@@ -97,13 +97,8 @@ class Scheduler {
   void meet(unsigned mask, void* item, void (*combine)(void* const*, unsigned)) {
     Warp& warp = *current->warp;
     if (!(mask & current->bit)) return fault("a lane has called a function of a warp with a mask that it is not in");
-    Meeting* meeting = nullptr;
-    for (Meeting& m : warp.meetings)
-      if (m.arrived ? m.mask == mask : !meeting) {
-        meeting = &m;
-        if (m.arrived) break;
-      }
-    if (!meeting) return fault("more than 8 groups of lanes wait in a warp at once");
+    Meeting* meeting = mask == 0xffffffff ? &warp.all : find(warp, mask);
+    if (!meeting) return fault("more than 7 groups of lanes wait in a warp at once");
     meeting->mask = mask;
     meeting->arrived |= current->bit;
     meeting->items[current->lane] = item;
@@ -119,6 +114,16 @@ class Scheduler {
   }
 
  private:
+  // The meeting of these lanes, begun or to begin; null if there are too many.
+  static Meeting* find(Warp& warp, unsigned mask) {
+    Meeting* idle = nullptr;
+    for (Meeting& m : warp.some) {
+      if (m.arrived && m.mask == mask) return &m;
+      if (!m.arrived) idle = &m;
+    }
+    return idle;
+  }
+
   // Continues another ready lane of the warp, or the scheduler.
   void give_way() {
     Thread& self = *current;
@@ -209,7 +214,8 @@ void Scheduler::run_block() {
   at_barrier_ = done_ = 0;
   for (unsigned w = 0; w < count_ / 32; ++w) {
     warps_[w].left = 0;
-    for (Meeting& meeting : warps_[w].meetings) meeting.arrived = 0;
+    warps_[w].all.arrived = 0;
+    for (Meeting& meeting : warps_[w].some) meeting.arrived = 0;
   }
   unsigned i = 0;
   for (unsigned z = 0; z < block_size.z; ++z)
