@@ -127,6 +127,69 @@ t.test('on a device', { skip }, async t => {
     t.not(update('cuda')[0], 0)
   })
 
+  t.test('ops with bags, parameters, gradients and states give what they give on the CPU', async t => {
+    const g = new Generator(7)
+    const [batch, width] = [9, 5]
+    const tables = [30, 4].map(rows => {
+      const offsets = new Int32Array(batch + 1)
+      g.below(batch, 4).forEach((n, i) => {
+        offsets[i + 1] = offsets[i]! + n
+      })
+      const indices = Int32Array.from(g.below(offsets[batch]!, rows))
+      return { weight: g.symmetric(rows * width, 1), offsets, indices, weights: g.unit(indices.length) }
+    })
+    const dout = g.symmetric(batch * 2 * width, 1)
+    const layers = [7, 3].map((n, l) => ({ weight: g.symmetric(n * [10, 7][l]!, 1), bias: g.symmetric(n, 1) }))
+    const x = g.symmetric(batch * width, 1)
+    const bare = tables.map(({ weights: _, ...table }) => table)
+    const close = (is: Float32Array, should: Float32Array, what: string) => {
+      t.equal(is.length, should.length, what)
+      t.ok(
+        should.every((v, i) => Math.abs(v - is[i]!) <= 1e-5 * (1 + Math.abs(v))),
+        what,
+      )
+    }
+    const run = (device: Device) => {
+      const at = { device }
+      const pooled = kernels.embeddingBag({ tables, width }, at)
+      const most = kernels.embeddingBag({ tables: bare, width, mode: 'max' }, at)
+      const { dlookup } = kernels.embeddingBagBackward({ tables, width, dout }, at)
+      const { out } = kernels.mlp({ batch, x: pooled.out, layers }, at)
+      const mlp = kernels.mlpBackward({ batch, x: pooled.out, layers, dout: out }, at)
+      const dots = kernels.interactionDot({ batch, width, x, e: pooled.out }, at)
+      const { dx, de } = kernels.interactionDotBackward({ batch, width, x, e: pooled.out, dout: dots.out }, at)
+      const trained = tables.map(table => ({
+        ...table,
+        weight: table.weight.slice(),
+        state: [new Float32Array(table.weight.length)],
+      }))
+      kernels.embeddingUpdate({ tables: trained, width, dout, optimizer: new Adagrad({ lr: 0.1 }) }, at)
+      return {
+        positions: most.positions!,
+        floats: Object.entries({
+          pooled: pooled.out,
+          most: most.out,
+          dlookup: dlookup[1]!,
+          out,
+          dots: dots.out,
+          dx: dx!,
+          de,
+          mlp: mlp.dx,
+          dweight: mlp.layers[0]!.dweight,
+          dbias: mlp.layers[1]!.dbias!,
+          weight: trained[0]!.weight,
+          state: trained[1]!.state[0]!,
+        }),
+      }
+    }
+    const [cpu, device] = [run('cpu'), run('cuda')]
+    t.same(device.positions, cpu.positions)
+    cpu.floats.forEach(([name, numbers], i) => {
+      close(device.floats[i]![1], numbers, name)
+    })
+    t.throws(() => kernels.dropout({ x, rate: 0.5 } as never, { device: 'cuda' }), { code: 'ERR_ARGUMENT' })
+  })
+
   t.test('a model of ops without kernels is refused, by name', async t => {
     const error = errorOf(() => new DCN({ dense: 3, tables: [5], device: 'cuda' }))
     t.match(error, { code: 'ERR_ARGUMENT', message: /^\[\w+\] device: this op has no CUDA kernels/ })
