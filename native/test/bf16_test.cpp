@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "exec/op_runner.h"
+#include "test/op_fixture.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -138,9 +139,9 @@ struct MlpCase {
   std::string hidden, last;
 };
 
-void check(const MlpCase& c, Isa isa, uint64_t key) {
+void check(const MlpCase& c, const Variant& variant, uint64_t key) {
   MakeArgs args{nullptr, "node", {{"layers", c.layers}, {"activation", c.hidden}, {"last", c.last}, {"precision", std::string("bf16")}},
-                {{kPerExample, c.inputs}}, isa};
+                {{kPerExample, c.inputs}}, variant.isa, variant.device};
   OpRunner runner("mlp", args, c.batch);
   const size_t layers = c.layers.size();
   const Philox random{key};
@@ -159,7 +160,7 @@ void check(const MlpCase& c, Isa isa, uint64_t key) {
     Matrix bias(runner.view(Slot::params, 2 * l + 1));
     y = activated(product(x[l], weights[l], &bias), l + 1 < layers ? c.hidden : c.last);
   }
-  const std::string isa_text = std::string(" with ") + isa_name(isa);
+  const std::string isa_text = std::string(" with ") + variant.name();
   expect_near(y, runner.view(Slot::out, 0), "y" + isa_text);
   Matrix dy(runner.view(Slot::dout, 0));
   for (size_t l = layers; l-- > 0;) {
@@ -175,12 +176,15 @@ void check(const MlpCase& c, Isa isa, uint64_t key) {
   expect_near(dy, runner.view(Slot::din, 0), "dx" + isa_text);
 }
 
-void check_on_every_isa(const MlpCase& c) {
-  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa)
+void check_on_all(const MlpCase& c) {
+  std::vector<Variant> variants;
+  for (int isa = 0; isa <= static_cast<int>(best_isa()); ++isa) variants.push_back(static_cast<Isa>(isa));
+  if (getenv("DLRM_CUDA_PLUGIN")) variants.push_back(Device::cuda);
+  for (const Variant& variant : variants)
     for (uint64_t key = 1;; ++key) {
       expect(key < 500, "no data without an ambiguous number");
       try {
-        check(c, static_cast<Isa>(isa), key);
+        check(c, variant, key);
         break;
       } catch (const Ambiguous&) {
       }
@@ -189,16 +193,16 @@ void check_on_every_isa(const MlpCase& c) {
 
 // One layer: what it takes is rounded exactly, so any size will do.
 TEST(bf16_mlp_one_layer) {
-  check_on_every_isa({70, 37, {19}, "none", "none"});
-  check_on_every_isa({600, 3, {33}, "none", "none"});
-  check_on_every_isa({530, 35, {33}, "none", "none"});
-  check_on_every_isa({5, 300, {70}, "none", "relu"});
+  check_on_all({70, 37, {19}, "none", "none"});
+  check_on_all({600, 3, {33}, "none", "none"});
+  check_on_all({530, 35, {33}, "none", "none"});
+  check_on_all({5, 300, {70}, "none", "relu"});
 }
 
 TEST(bf16_mlp_rounds_between_layers) {
-  check_on_every_isa({2, 9, {11, 5, 2}, "relu", "none"});
-  check_on_every_isa({3, 7, {9, 3}, "tanh", "sigmoid"});
-  check_on_every_isa({3, 7, {9, 3}, "sigmoid", "tanh"});
+  check_on_all({2, 9, {11, 5, 2}, "relu", "none"});
+  check_on_all({3, 7, {9, 3}, "tanh", "sigmoid"});
+  check_on_all({3, 7, {9, 3}, "sigmoid", "tanh"});
 }
 
 // z_i z_j of rounded vectors; gradients dP_ij z_j of rounded dP. x passes through both as it is.

@@ -335,7 +335,9 @@ void mlp(std::vector<OpCase>& cases) {
   OpCase drawn = mlp("init", 5, {7, 2}, "relu", "none");
   for (const AttrMap::value_type& item : AttrMap{{"init", "uniform"s}, {"init_scale", 0.3}, {"bias_init", "constant"s}, {"bias_init_scale", -0.1}})
     drawn.attrs.insert(item);
-  cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), five, plain, drawn});
+  // More than a launch packs on CUDA.
+  const OpCase many = mlp("many", 4, std::vector<double>(18, 4), "none", "none");
+  cases.insert(cases.end(), {rows, batches, deep, mlp("one", 1, {1}), five, many, plain, drawn});
   // Compressed for prediction: all layers but the last, which joins them; outputs that are no multiple of a group; layers
   // with no weight left; a dense layer before, behind and between.
   const auto pruned = [&cases](OpCase c, double zeros) {

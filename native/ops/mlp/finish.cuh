@@ -44,14 +44,20 @@ __device__ __forceinline__ void store_packed(uint16_t* to, const float (&x)[V]) 
   else
     *reinterpret_cast<uint4*>(to) = make_uint4(pack_bf16(x[0], x[1]), pack_bf16(x[2], x[3]), pack_bf16(x[4], x[5]), pack_bf16(x[6], x[7]));
 }
-template <int V>
+// CONSTANT: of memory that nothing writes meanwhile, so that the compiler may move the load before other stores.
+template <bool CONSTANT, class W>
+__device__ __forceinline__ W read(const W* from) {
+  if constexpr (CONSTANT) return __ldg(from);
+  return *from;
+}
+template <bool CONSTANT = false, int V>
 __device__ __forceinline__ void load_packed(const float* from, float (&x)[V]) {
   if constexpr (V == 1)
-    x[0] = *from;
+    x[0] = read<CONSTANT>(from);
   else
 #pragma unroll
     for (int i = 0; i < V; i += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(from + i);
+      const float4 four = read<CONSTANT>(reinterpret_cast<const float4*>(from + i));
       x[i] = four.x;
       x[i + 1] = four.y;
       x[i + 2] = four.z;
@@ -62,16 +68,16 @@ __device__ __forceinline__ void load_two(uint32_t both, float& low, float& high)
   low = __uint_as_float(both << 16);
   high = __uint_as_float(both & 0xffff0000);
 }
-template <int V>
+template <bool CONSTANT = false, int V>
 __device__ __forceinline__ void load_packed(const uint16_t* from, float (&x)[V]) {
   if constexpr (V == 1) {
-    x[0] = from_bf16(*from);
+    x[0] = from_bf16(read<CONSTANT>(from));
   } else if constexpr (V == 4) {
-    const uint2 four = *reinterpret_cast<const uint2*>(from);
+    const uint2 four = read<CONSTANT>(reinterpret_cast<const uint2*>(from));
     load_two(four.x, x[0], x[1]);
     load_two(four.y, x[2], x[3]);
   } else {
-    const uint4 eight = *reinterpret_cast<const uint4*>(from);
+    const uint4 eight = read<CONSTANT>(reinterpret_cast<const uint4*>(from));
     load_two(eight.x, x[0], x[1]);
     load_two(eight.y, x[2], x[3]);
     load_two(eight.z, x[4], x[5]);
@@ -91,7 +97,7 @@ __device__ __forceinline__ bool by_fours(const View& out) {
 template <class T, int V>
 __device__ __forceinline__ void finish(const MlpCudaProduct& p, float (&z)[V], int64_t row, int64_t col) {
   float factor[V];
-  if (p.gate.data) load_packed(static_cast<const T*>(p.gate.data) + row * p.gate.stride + col, factor);
+  if (p.gate.data) load_packed<true>(static_cast<const T*>(p.gate.data) + row * p.gate.stride + col, factor);
 #pragma unroll
   for (int i = 0; i < V; ++i) {
     const bool inside = col + i < p.cols;
