@@ -82,9 +82,18 @@ function oneOf<T extends string>(flag: string, value: string, names: readonly T[
 }
 
 const shapeName = oneOf('model', options.model, Object.keys(MODEL_SHAPES) as ShapeName[])
-const shape = modelShape(shapeName, options.smoke)
 const precision = oneOf('precision', options.precision, ['fp32', 'bf16'] as const)
 const device = oneOf<Device>('device', options.device, ['cpu', 'cuda'])
+const gpu = device === 'cuda' ? native.cuda() : undefined
+const emulated = gpu?.available === true && gpu.emulated
+const shape = narrowed(modelShape(shapeName, options.smoke))
+
+/** The emulator is a thousand times slower than any CPU. */
+function narrowed(shape: ModelShape): ModelShape {
+  if (!emulated) return shape
+  const narrow = (layers: number[]) => layers.map(width => Math.min(width, 32))
+  return { ...shape, width: Math.min(shape.width, 16), bottom: narrow(shape.bottom), top: narrow(shape.top) }
+}
 
 function makeBatch({ dense, tables, rows, pooling }: ModelShape, size: number): Batch {
   const random = (n: number) => new Float32Array(n).map(() => 2 * Math.random() - 1)
@@ -148,7 +157,7 @@ function chosen(): [Case, number][] {
   if (sizes?.some(size => !(Number.isInteger(size) && size > 0))) fail(`--batch=${options.batch}: expected sizes`)
   if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
   return names.flatMap(name => {
-    const usual = device === 'cuda' && !options.smoke ? [65536, 2048] : [2048, 128]
+    const usual = emulated ? [16, 8] : device === 'cuda' ? [65536, 2048] : [2048, 128]
     return (sizes ?? (name === 'step' ? usual : [...usual, 1])).map((size): [Case, number] => [name, size])
   })
 }

@@ -5,13 +5,14 @@
 //
 //   --no-build   what is built is tested (so in the folder that scripts/gpu-box.mjs makes)
 //   --emulated   on the emulator instead of a GPU: does this script work?
-//   --share=N    the sanitizers get one of N native tests; default 12
+//   --share=N    the sanitizers get one of N native tests; default 4
 //   op           native tests of these ops only, no others
 //   OUT          folder for the log, test-cuda.log; default build/test-cuda
 //
 // Ends with a table and `N passed, N failed, N skipped`; fails without a device.
-import { spawnSync } from 'node:child_process'
-import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { delimiter, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -22,82 +23,76 @@ const { values: options, positionals: wanted } = parseArgs({
   options: {
     'no-build': { type: 'boolean', default: false },
     emulated: { type: 'boolean', default: false },
-    share: { type: 'string', default: '12' },
+    share: { type: 'string', default: '4' },
   },
 })
 const out = resolve(process.env.OUT || join(root, 'build', 'test-cuda'))
 const native = join(root, 'build', 'cmake', 'dlrm_native_test')
+const addon = join(root, 'build', 'Release', 'dlrm.node')
 const plugin = options.emulated
   ? join(root, 'build', 'cmake', 'dlrm_cuda_emulated.so')
   : join(root, 'build', 'Release', 'dlrm_cuda.so')
 const env = { ...process.env, DLRM_CUDA_PLUGIN: plugin }
 const MOST_MILLISECONDS = 300_000 // of one part: kernels can hang
+const SHARES = 4 // of an op's native tests, side by side
 const TOOL_FOLDERS = ['/usr/local/cuda/bin', '/usr/local/cuda/compute-sanitizer', '/opt/cuda/bin']
 
 const rows = []
+const parts = new Map()
 mkdirSync(out, { recursive: true })
 rmSync(join(out, 'test-cuda.log'), { force: true })
-if (!options['no-build']) build()
+if (!options['no-build']) await build()
 for (const file of [native, plugin]) if (!existsSync(file)) fail(`no ${relative(root, file)}: leave out --no-build`)
 const ops = wanted.length > 0 ? wanted : opsWithKernels()
-const RULES = ['variants', 'repeated', 'omitted']
-const testsOf = op => RULES.map(rule => `${op}/*/${rule}`)
-for (const op of ops) nativeTests(op, native, testsOf(op))
-sanitizers()
-if (wanted.length === 0) {
-  nativeTests('native tests of cuda', native, ['*cuda*'])
-  for (const file of tapFiles()) tapTest(file)
-}
+await inParallel([...sanitizers(), ...ops.flatMap(nativeTests), ...(wanted.length > 0 ? [] : others())])
 report()
 
-function build() {
-  run('build', process.execPath, ['scripts/build-native.mjs', '--tests'])
-  if (!options.emulated) run('build', 'npm', ['run', '--silent', 'build:cuda'])
+async function build() {
+  await run('build', process.execPath, ['scripts/build-native.mjs', '--tests'])
+  if (!options.emulated) await run('build', 'npm', ['run', '--silent', 'build:cuda'])
 }
 
-/** The rule `repeated` is for them alone. */
+/** Asked in a process of its own: this one needs no GPU. */
 function opsWithKernels() {
-  const { log } = run('repeated', native, ['*/repeated'], env)
-  const ops = new Set([...log.matchAll(/^(?:not )?ok ([^/]+)\//gm)].map(match => match[1]))
-  if (ops.size === 0) fail('the native tests found no device: see above')
-  return [...ops]
+  const code = `process.stdout.write(require(${JSON.stringify(addon)}).ops('cuda').join())`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', code], { env, encoding: 'utf8' })
+  if (status !== 0) fail(/Error: (.*)/.exec(stderr)?.[1] ?? stderr)
+  return stdout.split(',')
 }
 
-function nativeTests(name, command, args) {
-  const { status, log, seconds } = run(name.replaceAll(' ', '-'), command, args, env)
-  const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log)
-  const counts = match ? match.slice(1).map(Number) : [0, 1, 0]
-  if (status !== 0 && counts[1] === 0) counts[1] = 1
-  if (counts.some(Boolean)) add(name, ...counts, seconds)
+/** Each a function that runs it. Of an op the tests of the device beside the CPU's, in shares that run side by side. */
+function nativeTests(op) {
+  const tests = ['variants', 'repeated', 'omitted'].map(rule => `${op}/*/${rule}`)
+  return Array.from({ length: SHARES }, (_, i) => harness(op, SHARES, native, [`--share=${i}/${SHARES}`, ...tests]))
+}
+
+function harness(name, shares, command, args) {
+  return async () => {
+    const { status, log, seconds } = await run(name, command, args)
+    const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log)
+    const [passed, failed, skipped] = match ? match.slice(1).map(Number) : [0, 1, 0]
+    add(name, shares, [passed, status !== 0 && failed === 0 ? 1 : failed, skipped, seconds])
+  }
 }
 
 function sanitizers() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...TOOL_FOLDERS]
   const tool = folders.map(folder => join(folder, 'compute-sanitizer')).find(existsSync)
-  for (const check of ['memcheck', 'racecheck']) {
-    if (tool && !options.emulated) {
-      const args = [
-        '--tool',
-        check,
-        '--error-exitcode',
-        '9',
-        '--print-limit',
-        '20',
-        native,
-        `--share=0/${options.share}`,
-        ...ops.flatMap(testsOf),
-      ]
-      nativeTests(check, tool, args)
-    } else {
-      add(tool ? `${check} (no GPU)` : `${check} (no compute-sanitizer)`, 0, 0, 1, 0)
-    }
-  }
+  const tests = ops.map(op => `${op}/*/repeated`)
+  return ['memcheck', 'racecheck'].map(check => {
+    if (!tool) return async () => add(`${check} (no compute-sanitizer)`, 1, [0, 0, 1, 0])
+    if (options.emulated) return async () => add(`${check} (no GPU)`, 1, [0, 0, 1, 0])
+    const args = ['--tool', check, '--error-exitcode', '9', '--print-limit', '20', native, `--share=0/${options.share}`]
+    return harness(check, 1, tool, [...args, ...tests])
+  })
 }
 
-/** Those that name cuda: TypeScript in a checkout, compiled beside it in the box. */
-function tapFiles() {
+/** Native tests of whole programs on a device, and the TypeScript tests that name cuda: as they are, or compiled in the box. */
+function others() {
   const names = readdirSync(join(root, 'test'), { recursive: true }).map(String)
-  return names.filter(name => /cuda[^/]*\.test\.(ts|js)$/.test(name)).map(name => join('test', name))
+  const files = names.map(name => join('test', name)).filter(name => /\.test\.(ts|js)$/.test(name))
+  const named = files.filter(name => /cuda/i.test(readFileSync(join(root, name), 'utf8')))
+  return [harness('programs', 1, native, ['*cuda*']), ...named.map(tapTest)]
 }
 
 function tapTest(file) {
@@ -105,47 +100,70 @@ function tapTest(file) {
   const args = file.endsWith('.js')
     ? [file]
     : [tap, 'run', '--reporter=tap', '--disable-coverage', '--allow-incomplete-coverage', file]
-  const { status, log, seconds } = run(file.replaceAll('/', '-'), process.execPath, args, env)
-  const count = key => Number(new RegExp(`^# \\{.*\\b${key}: (\\d+)`, 'm').exec(log)?.[1] ?? 0)
-  const failed = count('fail')
-  add(file, count('pass'), status !== 0 && failed === 0 ? 1 : failed, count('skip') + count('todo'), seconds)
+  return async () => {
+    const { status, log, seconds } = await run(file, process.execPath, args)
+    const count = key => Number(new RegExp(`^# \\{.*\\b${key}: (\\d+)`, 'm').exec(log)?.[1] ?? 0)
+    const failed = count('fail')
+    add(file, 1, [count('pass'), status !== 0 && failed === 0 ? 1 : failed, count('skip') + count('todo'), seconds])
+  }
+}
+
+/** The sanitizers, which take longest, first; no more at a time than half of the processors. */
+async function inParallel(tasks) {
+  const queue = [...tasks]
+  const worker = async () => {
+    for (let task = queue.shift(); task; task = queue.shift()) await task()
+  }
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(8, availableParallelism() >> 1)) }, worker))
 }
 
 /** What the command prints goes to the log; of it, what failed is shown. */
-function run(name, command, args, environment = process.env) {
-  const path = join(out, `${name}.part`)
-  const file = openSync(path, 'w')
+function run(name, command, args) {
   const start = performance.now()
-  const { status, signal, error } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ['ignore', file, file],
-    env: environment,
-    timeout: MOST_MILLISECONDS,
-    killSignal: 'SIGKILL',
+  return new Promise(done => {
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let log = ''
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      child.kill('SIGKILL')
+    }, MOST_MILLISECONDS)
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (log += data))
+    child.on('error', error => (log += `${error.message}\n`))
+    child.on('close', (status, signal) => {
+      clearTimeout(timer)
+      if (late) log += `not ok ${name}: stopped after ${MOST_MILLISECONDS / 1000} s\n`
+      else if (signal) log += `not ok ${name}: killed by ${signal}\n`
+      appendFileSync(join(out, 'test-cuda.log'), `== ${name}: ${command} ${args.join(' ')}\n${log}\n`)
+      show(log, status)
+      if (name === 'build' && status !== 0) fail('the build failed; its messages are above')
+      done({ status: status ?? 1, log, seconds: (performance.now() - start) / 1000 })
+    })
   })
-  closeSync(file)
-  const log = readFileSync(path, 'utf8')
-  appendFileSync(join(out, 'test-cuda.log'), `== ${name}: ${command} ${args.join(' ')}\n${log}\n`)
-  rmSync(path)
-  if (error || signal) console.log(`${name}: ${error?.message ?? `killed by ${signal}`}`)
-  const bad = log.split('\n').filter(line => /^\s*not ok|^=========.*(Error|hazard|Invalid|error)/i.test(line))
-  for (const line of bad.slice(0, 20)) console.log(line.slice(0, 300))
-  if (status !== 0 && bad.length === 0) console.log(log.slice(-2000))
-  if (name === 'build' && status !== 0) fail('the build failed; its messages are above')
-  return { status: status ?? 1, log, seconds: (performance.now() - start) / 1000 }
 }
 
-/** A line of the table, at once: a machine may be given back before the end. */
-function add(name, passed, failed, skipped, seconds) {
-  if (rows.length === 0) console.log(`${'part'.padEnd(36)} passed  failed  skipped  seconds`)
+function show(log, status) {
+  const bad = log.split('\n').filter(line => /^\s*not ok|^=========.*(error|hazard|invalid)/i.test(line))
+  for (const line of bad.slice(0, 20)) console.log(line.slice(0, 300))
+  if (status !== 0 && bad.length === 0) console.log(log.slice(-2000))
+}
+
+/** A line of the table as soon as all its shares are there: a machine may be given back before the end. */
+function add(name, shares, counts) {
+  const all = [...(parts.get(name) ?? []), counts]
+  parts.set(name, all)
+  if (all.length < shares) return
+  const row = counts.map((_, i) => all.reduce((sum, one) => sum + one[i], 0))
+  if (rows.length === 0) console.log(`${'part'.padEnd(40)} passed  failed  skipped  seconds`)
+  const [passed, failed, skipped, seconds] = row
   const cells = [
     `${passed}`.padStart(6),
     `${failed}`.padStart(7),
     `${skipped}`.padStart(8),
     seconds.toFixed(1).padStart(8),
   ]
-  console.log(`${name.padEnd(36)} ${cells.join(' ')}`)
-  rows.push([passed, failed, skipped])
+  console.log(`${name.padEnd(40)} ${cells.join(' ')}`)
+  rows.push(row)
 }
 
 function report() {

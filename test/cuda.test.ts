@@ -37,9 +37,13 @@ function withPlugin<T>(path: string, body: () => T): T {
   try {
     return body()
   } finally {
-    if (before === undefined) delete process.env.DLRM_CUDA_PLUGIN
-    else process.env.DLRM_CUDA_PLUGIN = before
+    setPlugin(before)
   }
+}
+
+function setPlugin(path: string | undefined) {
+  if (path === undefined) delete process.env.DLRM_CUDA_PLUGIN
+  else process.env.DLRM_CUDA_PLUGIN = path
 }
 
 function errorOf(body: () => unknown): DlrmError {
@@ -91,8 +95,11 @@ t.test('without a plugin there is a reason, and nothing else notices', async t =
     withPlugin(path, () => errorOf(() => kernels.sigmoid({ x }, { device: 'cuda' }))),
     { code: 'ERR_DEVICE' },
   )
-  const argv = ['train', '--use-gpu']
-  t.match(await withPlugin(path, () => runCli(argv)), { code: 1, err: /^error \[ERR_DEVICE\]: cuda: / })
+  const before = process.env.DLRM_CUDA_PLUGIN
+  setPlugin(path)
+  const train = await runCli(['train', '--use-gpu'])
+  setPlugin(before)
+  t.match(train, { code: 1, err: /^error \[ERR_DEVICE\]: cuda: / })
   const model = withPlugin(path, () => tinyModel())
   t.equal(model.device, 'cpu')
   t.equal(model.predictSync(tinyBatch(2)).length, 2)

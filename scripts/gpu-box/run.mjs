@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: 'test,bench,train' },
     minutes: { type: 'string', default: '9' },
-    share: { type: 'string', default: '12' },
+    share: { type: 'string', default: '8' },
     emulated: { type: 'boolean', default: false },
   },
 })
