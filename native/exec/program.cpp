@@ -29,7 +29,7 @@ bool updates_per_lookup(const Op& op) {
 }  // namespace
 
 Program::Program(const GraphSpec& spec, Isa isa, uint64_t seed, Device device)
-    : graph_(spec, isa, device), isa_(isa), seed_(seed), stream_(device) {
+    : graph_(spec, isa, device), isa_(isa), seed_(seed), stream_(device), scratch_(stream_.memory()) {
   if (stream_.on_device()) on_device_ = std::make_unique<OnDevice>();
   int64_t total = 0;
   for (const ParamSpec& param : graph_.params) total += param_rows(param) * param_cols(param);
@@ -170,7 +170,8 @@ class Program::NodeParts : public PartUpdate {
 float* Program::dlookup_for(Execution& e, size_t n, const Run& run) {
   const Op& op = *graph_.nodes[n].op;
   if (!updates_per_lookup(op) || !op.wants_dlookup(run)) return nullptr;
-  e.dlookup[n].reserve(static_cast<size_t>(run.in[0].bags->total_lookups() * op.dlookup_cols) * sizeof(float));
+  const size_t bytes = static_cast<size_t>(run.in[0].bags->total_lookups() * op.dlookup_cols) * sizeof(float);
+  on_device_ ? grow(e.dlookup[n], bytes) : e.dlookup[n].reserve(bytes);
   return e.dlookup[n].as<float>();
 }
 

@@ -123,6 +123,7 @@ class Program {
   const std::vector<char>& constants(Execution& e, const std::vector<double>* rates);
   void make_ready(const Execution& e);
   void reserve(Execution& e, bool training);
+  void grow(Buffer& memory, size_t bytes) const;
   std::vector<uint64_t> work_key(const Execution& e) const;
   float* dlookup_for(Execution& e, size_t node, const Run& run);
   const Op& adder(int64_t cols);

@@ -86,7 +86,14 @@ const std::vector<char>& Program::constants(Execution& e, const std::vector<doub
   return all;
 }
 
-// Memory that grows moves, which recorded launches would not notice: so everything has its size before the first.
+// Memory that grows moves, which recorded launches would not notice, and earlier ones may still use it: so everything gets its
+// size before the first, and some more, since bags of several indices differ from batch to batch.
+void Program::grow(Buffer& memory, size_t bytes) const {
+  if (memory.size() >= bytes) return;
+  stream_.wait();
+  memory.reserve(bytes + bytes / 4);
+}
+
 void Program::reserve(Execution& e, bool training) {
   size_t most = 0;
   for (size_t n = 0; n < e.nodes.size(); ++n) {
@@ -100,12 +107,12 @@ void Program::reserve(Execution& e, bool training) {
     Run run = update_run(e, update, nullptr);
     if (clip_norm_ > 0) {
       run.squares = on_device_->squares.as<double>();
-      update.scratch.reserve(update.op->scratch_bytes(run));
+      grow(update.scratch, update.op->scratch_bytes(run));
     } else {
       most = std::max(most, update.op->scratch_bytes(run));
     }
   }
-  scratch_.reserve(most);
+  grow(scratch_, most);
 }
 
 // All that the launches of work() depend on and that may differ from one call to the next.

@@ -39,7 +39,7 @@ void Uploads::lay_out(const Batch& batch, int64_t dense_cols, const std::vector<
   parts_.clear();
   places_.clear();
   bytes_ = 0;
-  places_.push_back(add(constants.data(), constants.size()));
+  places_.push_back(add(constants.empty() ? nullptr : constants.data(), constants.size()));
   places_.push_back(add(batch.dense.data(), numbers(batch.size * dense_cols)));
   places_.push_back(add(batch.labels.empty() ? nullptr : batch.labels.data(), numbers(batch.size)));
   places_.push_back(add(batch.example_weights(), numbers(batch.size)));
