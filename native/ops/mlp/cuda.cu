@@ -39,7 +39,7 @@ __global__ void mlp_pack_kernel(MlpCudaPacking p) {
 // y of up to ROWS rows, a warp per column: bound by reading W once, 16 bytes a lane, four rows of 512 bytes in flight per
 // warp; x comes from the caches.
 template <class T, int ROWS>
-__global__ void __launch_bounds__(256) mlp_few_rows_kernel(Product p) {
+__global__ void __launch_bounds__(256, 4) mlp_few_rows_kernel(Product p) {
   constexpr int V = Depth<T>::chunk;
   const int64_t col = global_thread() / kWarp;
   const int lane = threadIdx.x % kWarp;
