@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/device.h"
+#include "exec/graph_cache.h"
 #include "exec/program.h"
 #include "test/small_models.h"
 #include "test/test.h"
@@ -193,6 +194,40 @@ TEST(cuda_program_prunes_and_counts_zeros_as_the_cpu) {
   device.prune({{{0}, 0.6}}, nullptr);
   expect_same_tensors(device, cpu, 0);
   expect(device.zeros() == cpu.zeros() && cpu.zeros()[0] == 36, "%lld zeros", static_cast<long long>(device.zeros()[0]));
+}
+
+TEST(cuda_program_graphs_do_what_was_recorded) {
+  needs_device();
+  const Stream stream(Device::cuda);
+  Buffer from(sizeof(float), MemoryKind::device), to(sizeof(float), MemoryKind::device);
+  GraphCache cache;
+  int calls = 0;
+  for (float number = 1; number <= 6; ++number) {
+    stream.copy_and_wait(from.data(), &number, sizeof number);
+    cache.run({1, 2}, stream, [&] {
+      ++calls;
+      stream.copy(to.data(), from.data(), sizeof number);
+    });
+    float copied;
+    stream.copy_and_wait(&copied, to.data(), sizeof copied);
+    expect(copied == number, "run %g copied %g", number, copied);
+  }
+  expect(calls == 2 && cache.graphs() == 1, "%d calls, %lld graphs", calls, static_cast<long long>(cache.graphs()));
+  for (uint64_t key = 0; key < 40; ++key) cache.run({key}, stream, [] {});
+  expect(cache.graphs() == 0, "the oldest are still there");
+}
+
+TEST(cuda_program_launches_what_cannot_be_recorded) {
+  needs_device();
+  const Stream stream(Device::cuda);
+  GraphCache cache;
+  int calls = 0;
+  for (int i = 0; i < 4; ++i)
+    cache.run({1}, stream, [&] {
+      ++calls;
+      stream.plugin().synchronise(stream.handle());  // refused while it is recorded
+    });
+  expect(calls == 5 && cache.graphs() == 0, "%d calls, %lld graphs", calls, static_cast<long long>(cache.graphs()));
 }
 
 TEST(cuda_program_refuses_ops_without_kernels) {
