@@ -140,9 +140,10 @@ void launch_rule(const Tables& a, CudaStream stream) {
   }
 }
 
+constexpr int64_t kMostBlocks = 2048;
+
 template <class W, int kCols>
 void launch_update(const Tables& a, CudaStream stream) {
-  constexpr int64_t kMostBlocks = 2048;
   const auto at_most = [](int64_t n) { return n < kMostBlocks ? n : kMostBlocks; };
   if (a.hot.most) launch(no_hot_rows, 1, kWarp, 0, stream, a.hot.taken);
   if (a.squares)
