@@ -67,7 +67,7 @@ function packNative() {
     const to = join(box, 'build', file)
     if (!existsSync(from)) fail(`no build/${file}: leave out --no-build`)
     mkdirSync(dirname(to), { recursive: true })
-    if (spawnSync('strip', ['-o', to, from], { stdio: 'ignore' }).status !== 0) copyFileSync(from, to)
+    if (spawnSync('strip', ['--strip-debug', '-o', to, from], { stdio: 'ignore' }).status !== 0) copyFileSync(from, to)
     chmodSync(to, 0o755)
   }
 }
