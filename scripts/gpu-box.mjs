@@ -70,6 +70,15 @@ function packNative() {
     if (spawnSync('strip', ['--strip-debug', '-o', to, from], { stdio: 'ignore' }).status !== 0) copyFileSync(from, to)
     chmodSync(to, 0o755)
   }
+  checkVersions()
+}
+
+/** A chance on a GPU is not to be spent on finding out that addon and plugin are of different sources. */
+function checkVersions() {
+  const code = `process.stdout.write(require(${JSON.stringify(join(box, 'build', 'Release', 'dlrm.node'))}).cuda().reason ?? '')`
+  const env = { ...process.env, DLRM_CUDA_PLUGIN: join(box, 'build', 'Release', 'dlrm_cuda.so') }
+  const { stdout, status } = spawnSync(node, ['-e', code], { env, encoding: 'utf8' })
+  if (status !== 0 || /another version|no plugin of dlrm/.test(stdout)) fail(stdout || 'the addon does not load')
 }
 
 function packScripts() {

@@ -6,6 +6,7 @@
 //
 // Per example of F = 27 and E = 128 the tensor cores need 6 x 8 and 16 x 4 instructions, about 30 and 40 clocks of a
 // multiprocessor of an H100, which transfers the example's bytes (cuda_f32.cuh) in 1060 and 1990: only those count.
+// Registers where F <= 32 and rows are aligned (nvcc 13.0, sm_80, sm_90, sm_100; no spills): forward 78, 71, 76; backward 94, 96, 114.
 #pragma once
 #include "ops/interaction_dot/cuda_common.cuh"
 
