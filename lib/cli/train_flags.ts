@@ -203,15 +203,13 @@ export const csv: Flag[] = [
   ),
 ]
 
+const rule = oneOf('sgd', 'adagrad', 'rwsadagrad', 'adam', 'ftrl')
+
 export const training: Flag[] = [
   precision,
   trainedTables,
   flag('--nepochs <n>', integer(1), 'passes over the training data (default 1)'),
-  flag(
-    '--optimizer <rule>',
-    oneOf('sgd', 'adagrad', 'rwsadagrad', 'adam', 'ftrl'),
-    'rwsadagrad: one sum per table row; ftrl: FTRL-proximal (default sgd)',
-  ),
+  flag('--optimizer <rule>', rule, 'rwsadagrad: one sum per table row; ftrl: FTRL-proximal (default sgd)'),
   flag('--learning-rate <x>', number(0), 'step size (default 0.01; clicks: sgd, ftrl 0.1, adam 0.001, others 0.01)'),
   flag('--momentum <x>', number(0, 0.999999), 'sgd: of dense parameters, with --lazy=false of tables too (default 0)'),
   flag('--weight-decay <x>', number(0), 'L2 penalty on dense parameters (default 0)'),
@@ -225,11 +223,7 @@ export const training: Flag[] = [
   flag('--ftrl-beta <x>', number(0), 'ftrl: smooths the first steps (default 1)'),
   flag('--ftrl-l1 <x>', number(0), 'ftrl: L1 penalty, makes weights 0 (default 0)'),
   flag('--ftrl-l2 <x>', number(0), 'ftrl: L2 penalty (default 0)'),
-  flag(
-    '--wide-optimizer <rule>',
-    oneOf('sgd', 'adagrad', 'rwsadagrad', 'adam', 'ftrl'),
-    'of the wide part of a model that has one (default: as --optimizer)',
-  ),
+  flag('--wide-optimizer <rule>', rule, 'of the wide part of a model that has one (default: as --optimizer)'),
   flag('--wide-learning-rate <x>', number(0), 'of --wide-optimizer (default: that of the rule)'),
   flag(
     '--lr-plateau-factor <x>',

@@ -11,33 +11,11 @@
 #include "base/rng.h"
 #include "exec/init.h"
 #include "exec/op_runner.h"
+#include "test/environment.h"
 #include "test/test.h"
 
 namespace dlrm::test {
 namespace {
-
-// An environment variable for the life of this object.
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) {
-    if (const char* before = getenv(name)) {
-      before_ = before;
-      had_ = true;
-    }
-    setenv(name, value, 1);
-  }
-  ~Environment() {
-    if (had_)
-      setenv(name_, before_.c_str(), 1);
-    else
-      unsetenv(name_);
-  }
-
- private:
-  const char* name_;
-  std::string before_;
-  bool had_ = false;
-};
 
 void expect_block(const Philox::Block& got, std::vector<uint32_t> want) {
   for (size_t i = 0; i < 4; ++i) expect(got.v[i] == want[i], "word %zu: %08x, expected %08x", i, got.v[i], want[i]);

@@ -14,6 +14,7 @@
 #include "cuda/checks.h"
 #include "exec/op_runner.h"
 #include "test/cuda_emulator/faults.h"
+#include "test/environment.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -322,28 +323,6 @@ TEST(emulator_shows_unwritten_numbers) {
   faults().unwritten(out.data(), stream);
   expect(std::isnan(out.read()[0]), "shared memory is not poisoned");
 }
-
-// Sets a variable while it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    const char* before = getenv(name);
-    had_ = before;
-    if (before) before_ = before;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Environment() {
-    if (had_)
-      setenv(name_, before_.c_str(), 1);
-    else
-      unsetenv(name_);
-  }
-
- private:
-  const char* name_;
-  bool had_;
-  std::string before_;
-};
 
 // The emulated plugin under another name, since one that is open is not asked again.
 class CopyOfPlugin {

@@ -7,6 +7,7 @@
 // .87 GB: 9.67 GB, 2.9 ms at the 3.35 TB/s of an H100; a tenth of it or less is arithmetic. To hide .7 us of latency at that
 // rate, a multiprocessor needs 18 KB under way; with 48 registers a thread 40 warps are there, and each has up to 2 KB.
 #include "cuda/device.cuh"
+#include "cuda/parts.cuh"
 #include "cuda/table_rows.cuh"
 #include "ops/embedding_bag/embedding_bag.h"
 
@@ -55,18 +56,6 @@ struct Columns {
   Column column[kMaxColumns];
 };
 static_assert(sizeof(Columns) <= 4096, "parameters of a kernel");
-
-__device__ __forceinline__ const Column& column_of_block(const Columns& a) {
-  int low = 0, high = a.count;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    if (a.column[middle].first_block <= static_cast<int>(blockIdx.x))
-      low = middle;
-    else
-      high = middle;
-  }
-  return a.column[low];
-}
 
 __device__ __forceinline__ int pieces_of(int lookups) { return (lookups + kPiece - 1) / kPiece; }
 
@@ -154,7 +143,7 @@ __device__ __forceinline__ void pool_piece(const Columns& a) {
 template <class Rows, bool kMax>
 __global__ void __launch_bounds__(kThreads, blocks_at_once<Rows, kMax>) pool_kernel(const Columns a) {
   if (a.pieces) return pool_piece<Rows, kMax>(a);
-  const Column& c = column_of_block(a);
+  const Column& c = part_of_block(a.column, a.count);
   const int lane = threadIdx.x & (c.lanes() - 1);
   const int bag = static_cast<int>(((blockIdx.x - c.first_block) * kThreads + threadIdx.x) >> c.lane_bits);
   if (bag >= a.batch) return;
@@ -210,7 +199,7 @@ __global__ void __launch_bounds__(kThreads) join_kernel(const Columns a) {
 template <class Rows>
 __global__ void __launch_bounds__(kThreads, 4) backward_kernel(const Columns a) {
   constexpr int kCols = Rows::kColumns, kRows = kCols == 8 ? 2 : 4;
-  const Column& c = column_of_block(a);
+  const Column& c = part_of_block(a.column, a.count);
   const int lane = threadIdx.x & (c.lanes() - 1);
   const int first = static_cast<int>(((blockIdx.x - c.first_block) * kThreads + threadIdx.x) >> c.lane_bits) * kLookupsPerGroup;
   const int end = first + kLookupsPerGroup < c.lookups ? first + kLookupsPerGroup : c.lookups;

@@ -14,6 +14,7 @@
 // one after the other, a table's part of dout is 34 MB, and weights and states pass through the caches as first to go.
 // Between all of it (23.2 GB: 59 % of the limit) and none (15.4 GB: 90 %).
 #include "base/memory.h"
+#include "cuda/parts.cuh"
 #include "cuda/rules.cuh"
 #include "cuda/sort.h"
 #include "cuda/table_rows.cuh"
@@ -48,15 +49,7 @@ static_assert(sizeof(KeyColumns) <= 4096, "parameters of a kernel");
 
 __global__ void __launch_bounds__(kThreads) keys_kernel(const KeyColumns a) {
   __shared__ int bags[2];  // of the block's first and last lookup
-  int low = 0, high = a.count;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    if (a.column[middle].first_block <= static_cast<int>(blockIdx.x))
-      low = middle;
-    else
-      high = middle;
-  }
-  const KeyColumn& c = a.column[low];
+  const KeyColumn& c = part_of_block(a.column, a.count);
   const int first = (static_cast<int>(blockIdx.x) - c.first_block) * kLookupsPerBlock;
   const int lookups = static_cast<int>(c.column.lookups), end = min(first + kLookupsPerBlock, lookups);
   if (threadIdx.x < 2) bags[threadIdx.x] = bag_between(c.column.offsets, 0, a.batch, threadIdx.x ? end - 1 : first);
