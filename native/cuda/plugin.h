@@ -22,8 +22,9 @@ struct CudaDevice {
   uint64_t bytes, free_bytes;
 };
 
-// Device 0 is used; CUDA_VISIBLE_DEVICES chooses it. Every function but error_text may be called from any thread. A failure
-// leaves what came back untouched; error_text describes the calling thread's last one.
+// Device 0 is used; CUDA_VISIBLE_DEVICES chooses it. Every function but error_text may be called from any thread, also while
+// another thread records a graph. A null stream is the calling thread's own, which waits for no other. A failure leaves what
+// came back untouched; error_text describes the calling thread's last one.
 struct CudaPlugin {
   const char* abi;  // the first member for ever: what base/cuda_abi.h has on the other side
 
@@ -37,12 +38,13 @@ struct CudaPlugin {
   CudaStatus (*allocate_pinned)(void**, size_t bytes);   // host memory that copies reach at full speed
   CudaStatus (*allocate_managed)(void**, size_t bytes);  // both may touch it, the host only while no kernel runs
   CudaStatus (*release)(void*);                          // of any of the three; null is fine
-  CudaStatus (*copy)(void* to, const void* from, size_t bytes, CudaStream);  // between any two memories
+  // Between any two memories. What lies in ordinary host memory must stay as it is until the stream has been waited for.
+  CudaStatus (*copy)(void* to, const void* from, size_t bytes, CudaStream);
   CudaStatus (*fill)(void* to, int byte, size_t bytes, CudaStream);
 
   CudaStatus (*create_stream)(CudaStream*);
   CudaStatus (*destroy_stream)(CudaStream);
-  CudaStatus (*synchronise)(CudaStream);  // returns when all its work is done; tells of failures of that work too
+  CudaStatus (*synchronise)(CudaStream);  // returns when all its work is done; tells of failures of the device's work too
   CudaStatus (*create_event)(CudaEvent*, bool timed);
   CudaStatus (*destroy_event)(CudaEvent);
   CudaStatus (*record)(CudaEvent, CudaStream);
@@ -51,7 +53,7 @@ struct CudaPlugin {
   CudaStatus (*elapsed)(CudaEvent from, CudaEvent to, float* milliseconds);
 
   // Between begin and end the stream's work is recorded, not done: launches, copies, fills, records and waits of this
-  // stream. Allocations and synchronisation are errors there.
+  // stream. Allocations and synchronisation by the thread that has begun are errors there.
   CudaStatus (*begin_capture)(CudaStream);
   CudaStatus (*end_capture)(CudaStream, CudaGraph*);  // after a failure meanwhile: fails, and the stream is usable again
   CudaStatus (*launch_graph)(CudaGraph, CudaStream);

@@ -36,7 +36,9 @@ CudaStatus check(cudaError_t error) {
   return status_of(error);
 }
 
-cudaStream_t of(CudaStream stream) { return static_cast<cudaStream_t>(stream); }
+// Null is the calling thread's own stream. Neither CUDA's default stream nor a wait for the whole device would do: while another
+// thread records a graph they fail, and spoil what it records.
+cudaStream_t of(CudaStream stream) { return stream ? static_cast<cudaStream_t>(stream) : cudaStreamPerThread; }
 cudaEvent_t event_of(CudaEvent event) { return static_cast<cudaEvent_t>(event); }
 
 __global__ void nothing() {}
@@ -95,6 +97,14 @@ CudaStatus release(void* p) {
   return check(attributes.type == cudaMemoryTypeHost ? cudaFreeHost(p) : cudaFree(p));
 }
 
+// Where a system has no managed memory, kernels reach pinned memory of the host: slowly, but for small work and tests it does.
+CudaStatus allocate_managed(void** to, size_t bytes) {
+  const cudaError_t error = cudaMallocManaged(to, bytes ? bytes : 1);
+  if (error != cudaErrorNotSupported && error != cudaErrorOperatingSystem) return check(error);
+  cudaGetLastError();
+  return check(cudaMallocHost(to, bytes ? bytes : 1));
+}
+
 CudaStatus create_stream(CudaStream* stream) {
   cudaStream_t made;
   const CudaStatus status = check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
@@ -127,7 +137,7 @@ const CudaPlugin plugin = {
     launched,
     [](void** to, size_t bytes) { return check(cudaMalloc(to, bytes ? bytes : 1)); },
     [](void** to, size_t bytes) { return check(cudaMallocHost(to, bytes ? bytes : 1)); },
-    [](void** to, size_t bytes) { return check(cudaMallocManaged(to, bytes ? bytes : 1)); },
+    allocate_managed,
     release,
     [](void* to, const void* from, size_t bytes, CudaStream stream) {
       return check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, of(stream)));
@@ -135,7 +145,7 @@ const CudaPlugin plugin = {
     [](void* to, int byte, size_t bytes, CudaStream stream) { return check(cudaMemsetAsync(to, byte, bytes, of(stream))); },
     create_stream,
     [](CudaStream stream) { return check(cudaStreamDestroy(of(stream))); },
-    [](CudaStream stream) { return check(stream ? cudaStreamSynchronize(of(stream)) : cudaDeviceSynchronize()); },
+    [](CudaStream stream) { return check(cudaStreamSynchronize(of(stream))); },
     create_event,
     [](CudaEvent event) { return check(cudaEventDestroy(event_of(event))); },
     [](CudaEvent event, CudaStream stream) { return check(cudaEventRecord(event_of(event), of(stream))); },
@@ -151,6 +161,14 @@ const CudaPlugin plugin = {
 };
 
 }  // namespace
+
+int64_t most_shared_bytes() {
+  static const int bytes = [] {
+    int most = 0;
+    return cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0) == cudaSuccess ? most : 48 << 10;
+  }();
+  return bytes;
+}
 
 void note_launch(cudaError_t error) {
   cudaGetLastError();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/error.h"
 #include "exec/stream.h"
 
 namespace dlrm {
@@ -23,7 +24,7 @@ class GraphCache {
   GraphCache& operator=(const GraphCache&) = delete;
 
   // Does what work() puts into the stream: by work() itself for a key that is new, else by a graph. True if work() was called
-  // (twice if it could not be recorded: such work is never tried again).
+  // (twice if it could not be recorded, or has failed while it was: such work is never tried again).
   template <class F>
   bool run(const Key& key, const Stream& stream, F&& work) {
     Entry& entry = find(key);
@@ -51,12 +52,11 @@ class GraphCache {
     begin(stream);
     try {
       work();
-    } catch (...) {
+      end(entry, stream);
+    } catch (const Error&) {  // launched as it is, it may do; if not, it tells why
       end(entry, stream);
       forget(entry);
-      throw;
     }
-    end(entry, stream);
   }
 
   Entry& find(const Key& key);

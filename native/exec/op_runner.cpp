@@ -36,7 +36,11 @@ void* ManagedMemory::bytes(size_t bytes) {
   void* p = nullptr;
   cuda_check(cuda_plugin().allocate_managed(&p, bytes), "memory of an op");
   allocations_.push_back(p);
-  memset(p, 0, bytes);
+  // Zeros of the device's own: pages that the host has touched would travel there, gigabytes of them.
+  constexpr size_t kLarge = 16 << 20;
+  if (bytes < kLarge) return memset(p, 0, bytes);
+  cuda_check(cuda_plugin().fill(p, 0, bytes, nullptr), "memory of an op");
+  cuda_check(cuda_plugin().synchronise(nullptr), "memory of an op");
   return p;
 }
 
@@ -177,9 +181,9 @@ const Run& OpRunner::ready(Pool* pool, bool backward) {
 void OpRunner::upload_constants() {
   if (device_ == Device::cpu || !op_->constants_bytes) return;
   if (!constants_) run_.constants = constants_ = memory_.bytes(op_->constants_bytes);
-  std::vector<char> host(op_->constants_bytes);
-  op_->write_constants(run_, host.data());
-  cuda_check(cuda_plugin().copy(constants_, host.data(), host.size(), run_.stream), "copy to the GPU");
+  host_constants_.resize(op_->constants_bytes);  // the copy may come to it late; finish() waits
+  op_->write_constants(run_, host_constants_.data());
+  cuda_check(cuda_plugin().copy(constants_, host_constants_.data(), host_constants_.size(), run_.stream), "copy to the GPU");
 }
 
 void OpRunner::start() {

@@ -114,6 +114,7 @@ class OpRunner {
   std::vector<Value> values_;
   size_t scratch_size_ = 0;
   void* constants_ = nullptr;
+  std::vector<char> host_constants_;
   CudaEvent events_[2] = {};  // around a pass
   double device_ns_ = 0;
   double* squares_ = nullptr;

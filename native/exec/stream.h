@@ -23,7 +23,7 @@ class Stream {
   const CudaPlugin& plugin() const { return *plugin_; }  // not on the CPU
   MemoryKind memory() const { return on_device() ? MemoryKind::device : MemoryKind::host; }
 
-  // In the order of the stream. Of pageable host memory both return when it may be changed, or has been written.
+  // In the order of the stream. copy: ordinary host memory must stay as it is until wait(); some systems read it no earlier.
   void copy(void* to, const void* from, size_t bytes) const;
   void copy_and_wait(void* to, const void* from, size_t bytes) const;
   void zero(void* to, size_t bytes) const;

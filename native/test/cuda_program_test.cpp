@@ -230,6 +230,22 @@ TEST(cuda_program_launches_what_cannot_be_recorded) {
   expect(calls == 5 && cache.graphs() == 0, "%d calls, %lld graphs", calls, static_cast<long long>(cache.graphs()));
 }
 
+TEST(cuda_program_launches_what_fails_while_it_is_recorded) {
+  needs_device();
+  const Stream stream(Device::cuda);
+  GraphCache cache;
+  int calls = 0, done = 0;
+  for (int i = 0; i < 4; ++i) {
+    const bool ran = cache.run({1}, stream, [&] {
+      ++calls;
+      stream.wait();  // throws while it is recorded
+      ++done;
+    });
+    expect(ran, "nothing was run");
+  }
+  expect(calls == 5 && done == 4 && cache.graphs() == 0, "%d calls, %d done, %lld graphs", calls, done, static_cast<long long>(cache.graphs()));
+}
+
 TEST(cuda_program_refuses_ops_without_kernels) {
   needs_device();
   GraphSpec spec = table_graph();

@@ -6,11 +6,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "base/bf16.h"
 #include "base/device.h"
 #include "base/half.h"
+#include "base/memory.h"
 #include "cuda/checks.h"
 #include "exec/op_runner.h"
 #include "test/cuda_emulator/faults.h"
@@ -43,6 +45,7 @@ class Array {
   Array(const Stream& stream, const std::vector<T>& values) : stream_(stream), n_(values.size()) {
     cuda_check(plugin().allocate(&data_, n_ * sizeof(T)), "allocate");
     cuda_check(plugin().copy(data_, values.data(), n_ * sizeof(T), stream), "copy");
+    stream.synchronise();
   }
   ~Array() { plugin().release(data_); }
   Array(const Array&) = delete;
@@ -200,6 +203,35 @@ TEST(cuda_capture_forbids_allocation) {
   cuda_check(plugin().begin_capture(stream), "begin");
   expect(plugin().allocate(&memory, 8) == CudaStatus::failed, "allocated while recording");
   expect_error(Code::device, "capture", [&] { cuda_check(plugin().end_capture(stream, &graph), "end"); });
+}
+
+// What a second model does while the compute thread records a step of the first.
+TEST(cuda_capture_beside_another_thread) {
+  const Stream stream;
+  const Array<float> from(stream, std::vector<float>(128, 4.0f)), to(stream, std::vector<float>(128, 0.0f));
+  CudaGraph graph = nullptr;
+  cuda_check(plugin().begin_capture(stream), "begin");
+  std::string why;
+  std::thread([&] {
+    try {
+      const Stream other;
+      const float number = 5;
+      Buffer memory(1 << 20, MemoryKind::device), pinned(64, MemoryKind::pinned);
+      cuda_check(plugin().copy(memory.data(), &number, sizeof number, other), "copy");
+      cuda_check(plugin().copy(pinned.data(), memory.data(), sizeof number, other), "copy");
+      other.synchronise();
+      if (*pinned.as<float>() != number) why = "another number";
+    } catch (const Error& error) {
+      why = error.what();
+    }
+  }).join();
+  expect(why.empty(), "%s", why.c_str());
+  checks().stages(from.data(), to.data(), 128, stream);
+  cuda_check(plugin().launched(), "launch");
+  cuda_check(plugin().end_capture(stream, &graph), "end");
+  cuda_check(plugin().launch_graph(graph, stream), "launch");
+  expect_equal(to.read(), std::vector<float>(128, 4.0f));
+  cuda_check(plugin().destroy_graph(graph), "destroy");
 }
 
 TEST(cuda_events) {

@@ -1,5 +1,5 @@
 // CudaPlugin without CUDA. Work of a stream is done when something synchronises with it, not before, so that a host that reads
-// too early sees old numbers. Device memory is inaccessible but while that work is done, and ends at an inaccessible page: host
+// too early sees old numbers, and a copy reads ordinary memory of the host as late; of no stream, at once. Device memory is inaccessible but while that work is done, and ends at an inaccessible page: host
 // code that touches it, and kernels that leave it, crash. For tests of failures:
 //   DLRM_CUDA_EMULATED_STATUS  what describe() answers: no_driver, old_driver, no_device
 //   DLRM_CUDA_EMULATED_BYTES   memory of the device
@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "cuda/kernels.h"
@@ -30,6 +31,7 @@ struct Stream {
   std::deque<Work> queue;
   uint64_t put = 0, done = 0;  // works so far
   bool capturing = false, spoilt = false;
+  std::thread::id captured_by;
   std::vector<Work> captured;
 };
 
@@ -98,23 +100,11 @@ CudaStatus outcome() {
   return fail_with(CudaStatus::failed, text);
 }
 
-bool any_capturing() {
+// As in the capture mode that is local to a thread: what is forbidden spoils this thread's capture, no other's.
+bool this_thread_captures() {
   for (Stream* stream : streams)
-    if (stream->capturing) return stream->spoilt = true;
+    if (stream->capturing && stream->captured_by == std::this_thread::get_id()) return stream->spoilt = true;
   return false;
-}
-
-CudaStatus drain_all() {
-  if (any_capturing()) return fail_with(CudaStatus::failed, "not permitted while a stream is being captured");
-  for (Stream* stream : streams) drain(*stream, stream->put);
-  return CudaStatus::ok;
-}
-
-bool is_ours(const void* p) {
-  auto after = allocations.upper_bound(static_cast<char*>(const_cast<void*>(p)));
-  if (after == allocations.begin()) return false;
-  --after;
-  return static_cast<const char*>(p) < after->first + after->second.bytes;
 }
 
 size_t capacity() {
@@ -149,7 +139,7 @@ void poison(char* p, size_t bytes) {
 
 CudaStatus allocate(void** to, size_t bytes) {
   const Lock lock(mutex);
-  if (any_capturing()) return fail_with(CudaStatus::failed, "allocation while a stream is being captured");
+  if (this_thread_captures()) return fail_with(CudaStatus::failed, "allocation while a stream is being captured");
   if (bytes > capacity() || bytes + device_bytes > capacity()) return fail_with(CudaStatus::out_of_memory, "out of memory (emulated)");
   const size_t own = rounded(bytes), page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), map_bytes = (own + page - 1) / page * page;
   void* map = mmap(nullptr, map_bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -167,7 +157,7 @@ CudaStatus allocate(void** to, size_t bytes) {
 // Pinned and managed memory: the host's.
 CudaStatus allocate_host(void** to, size_t bytes) {
   const Lock lock(mutex);
-  if (any_capturing()) return fail_with(CudaStatus::failed, "allocation while a stream is being captured");
+  if (this_thread_captures()) return fail_with(CudaStatus::failed, "allocation while a stream is being captured");
   auto* p = static_cast<char*>(aligned_alloc(256, rounded(bytes)));
   if (!p) return fail_with(CudaStatus::out_of_memory, "out of memory");
   poison(p, rounded(bytes));
@@ -179,8 +169,8 @@ CudaStatus allocate_host(void** to, size_t bytes) {
 CudaStatus release(void* p) {
   if (!p) return CudaStatus::ok;
   const Lock lock(mutex);
-  const CudaStatus status = drain_all();
-  if (status != CudaStatus::ok) return status;
+  if (this_thread_captures()) return fail_with(CudaStatus::failed, "release while a stream is being captured");
+  for (Stream* stream : streams) drain(*stream, stream->put);
   const auto at = allocations.find(static_cast<char*>(p));
   if (at == allocations.end()) return fail_with(CudaStatus::failed, "released what was not allocated");
   const Allocation gone = at->second;
@@ -193,11 +183,7 @@ CudaStatus release(void* p) {
 
 CudaStatus copy(void* to, const void* from, size_t bytes, CudaStream stream) {
   if (!bytes) return CudaStatus::ok;
-  const Lock lock(mutex);
   enqueue(stream, [=] { memcpy(to, from, bytes); });
-  auto* s = static_cast<Stream*>(stream);
-  // Copies from and to memory that CUDA did not allocate are done when the call returns.
-  if (s && !s->capturing && (!is_ours(to) || !is_ours(from))) drain(*s, s->put);
   return CudaStatus::ok;
 }
 
@@ -226,10 +212,7 @@ CudaStatus destroy_stream(CudaStream stream) {
 CudaStatus synchronise(CudaStream stream) {
   const Lock lock(mutex);
   auto* s = static_cast<Stream*>(stream);
-  if (!s) {
-    const CudaStatus status = drain_all();
-    return status == CudaStatus::ok ? outcome() : status;
-  }
+  if (!s) return outcome();  // its work was done at once
   if (s->capturing) {
     s->spoilt = true;
     return fail_with(CudaStatus::failed, "synchronisation of a stream that is being captured");
@@ -281,6 +264,7 @@ CudaStatus begin_capture(CudaStream stream) {
   auto* s = static_cast<Stream*>(stream);
   if (!s || s->capturing) return fail_with(CudaStatus::failed, "this stream cannot be captured");
   s->capturing = true;
+  s->captured_by = std::this_thread::get_id();
   s->spoilt = false;
   s->captured.clear();
   return CudaStatus::ok;
@@ -332,7 +316,6 @@ void enqueue(CudaStream stream, Work work) {
   const Lock lock(mutex);
   auto* s = static_cast<Stream*>(stream);
   if (s) return put(*s, std::move(work));
-  for (Stream* other : streams) drain(*other, other->put);
   const Working now;
   work();
 }
