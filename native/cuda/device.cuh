@@ -74,6 +74,7 @@ __device__ __forceinline__ T block_sum(T x, T* parts) {
 // What device_nvcc.cuh and emulator.h both provide beside CUDA's own names:
 //
 //   DLRM_DYNAMIC_SHARED(T, name)       T* name: the launch's shared_bytes, aligned to 128
+//   int64_t most_shared_bytes()        of a launch here: 163 KB and more on chips for servers, 99 KB on others (sm_86, sm_89, sm_120)
 //
 //   uint16_t to_bf16(float)            to nearest, ties to even; a NaN stays one
 //   float from_bf16(uint16_t), from_f16(uint16_t)

@@ -17,6 +17,7 @@
 namespace dlrm::cuda {
 
 void note_launch(cudaError_t);  // runtime.cu
+int64_t most_shared_bytes();    // runtime.cu
 
 template <class... P, class... A>
 void launch_kernel(void (*kernel)(P...), unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,

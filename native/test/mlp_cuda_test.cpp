@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "exec/op_runner.h"
 #include "ops/mlp/cuda.h"
+#include "test/environment.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -171,6 +172,16 @@ TEST(mlp_cuda_products_in_every_tile) {
         check({pass, bf16, tile, 1, 260, 130, stage + 1, true, 0});
         check({pass, bf16, tile, 2, 33, 27, 2 * stage, true, 0});
       }
+}
+
+// As on sm_86, sm_89 and sm_120.
+TEST(mlp_cuda_products_with_less_shared_memory) {
+  need_cuda();
+  if (!cuda_device().emulated) throw Skip{"needs the emulated plugin"};
+  const Environment shared("DLRM_CUDA_EMULATED_SHARED", std::to_string(99 << 10));
+  for (const bool bf16 : {false, true})
+    for (const Product::Pass pass : {Product::forward, Product::weight_gradient})
+      for (const MlpTile tile : {MlpTile::t128x128, MlpTile::t256x128}) check({pass, bf16, tile, 2, 130, 65, 2 * mlp_stage_depth(bf16) + 3, false, 0});
 }
 
 TEST(mlp_cuda_products_of_few_rows) {

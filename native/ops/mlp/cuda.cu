@@ -117,11 +117,19 @@ void run_few(const Product& p, CudaStream stream) {
   launch(mlp_few_rows_kernel<T, ROWS>, blocks(p.packed.data ? p.packed.stride : p.cols, 256 / kWarp), 256, 0, stream, p);
 }
 
+template <class C>
+bool fits() {
+  return C::shared_bytes <= most_shared_bytes();
+}
+
+// A chip with less shared memory takes a smaller tile; parts of the depth are the same for all of them.
 // Float32 takes smaller tiles of a warp: both halves of the factors and the sums of a step need registers too. Nothing is
 // gained by more columns there, since it reads half as fast as bf16 computes.
 template <class T, Product::Pass PASS>
 void run_pass(const Product& p, CudaStream stream) {
   constexpr bool kBf16 = sizeof(T) == 2;
+  using Large = Tile<T, PASS, 256, 128, 64, 64, 3, 1>;
+  using Middle = std::conditional_t<kBf16, Tile<T, PASS, 128, 128, 64, 64, 3, 2>, Tile<T, PASS, 128, 128, 64, 32, 4, 1>>;
   switch (p.plan.tile) {
     case MlpTile::few:
       if constexpr (PASS == Product::forward) {
@@ -130,11 +138,14 @@ void run_pass(const Product& p, CudaStream stream) {
         return p.rows <= 4 ? run_few<T, 4>(p, stream) : run_few<T, kFewRows>(p, stream);
       }
       return;
-    case MlpTile::t64x64: return run_tiles<Tile<T, PASS, 64, 64, 32, 32, 4, 3>>(p, stream);
-    case MlpTile::t128x128:
-      return run_tiles<std::conditional_t<kBf16, Tile<T, PASS, 128, 128, 64, 64, 3, 2>, Tile<T, PASS, 128, 128, 64, 32, 4, 1>>>(p, stream);
     case MlpTile::t256x128:
-      if constexpr (kBf16) run_tiles<Tile<T, PASS, 256, 128, 64, 64, 3, 1>>(p, stream);
+      if constexpr (kBf16)
+        if (fits<Large>()) return run_tiles<Large>(p, stream);
+      [[fallthrough]];
+    case MlpTile::t128x128:
+      if (fits<Middle>()) return run_tiles<Middle>(p, stream);
+      [[fallthrough]];
+    default: run_tiles<Tile<T, PASS, 64, 64, 32, 32, 4, 3>>(p, stream);
   }
 }
 

@@ -2,7 +2,7 @@
 // tested, on a machine without a GPU. Blocks run one after the other, a block's threads as fibers in an order that changes
 // from barrier to barrier (DLRM_CUDA_EMULATED_SEED chooses another one), so that a missing barrier shows. Strict where the
 // hardware is lenient: a thread that has left while others wait for it, a block that is no multiple of 32, more shared memory
-// than every supported chip has, misaligned accesses are errors; dynamic shared memory starts as NaN and ends at an
+// than the chip has, misaligned accesses are errors; dynamic shared memory starts as NaN and ends at an
 // inaccessible page; a cp_async is carried out by the wait, and what lies there before is NaN.
 // Not emulated: blocks that wait for each other.
 #pragma once
@@ -26,10 +26,14 @@ struct Launch {
 };
 // Runs all blocks. A fault of the kernel becomes the error of the stream's next synchronisation.
 void run_grid(const Launch&, const std::function<void()>& kernel);
+// Of a block: those of sm_80, later chips for servers have more; DLRM_CUDA_EMULATED_SHARED: of another chip.
+int64_t most_shared_bytes();
 
 }  // namespace dlrm::emulator
 
 namespace dlrm::cuda {
+
+using emulator::most_shared_bytes;
 
 template <class... P, class... A>
 void launch_kernel(void (*kernel)(P...), unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,

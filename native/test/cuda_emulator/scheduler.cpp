@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -50,7 +51,7 @@ namespace {
 
 constexpr unsigned kMostThreads = 1024;
 constexpr size_t kStackBytes = 128 << 10;
-constexpr size_t kMostShared = 163 << 10;  // of sm_80; later chips have more
+constexpr int64_t kMostShared = 163 << 10;
 
 size_t page() {
   static const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -243,7 +244,8 @@ void Scheduler::run(const Launch& launch, const std::function<void()>& kernel) {
   error_.clear();
   if (!count_ || count_ > kMostThreads || count_ % 32) error_ = "a block must have 32, 64, ... 1024 threads";
   if (launch.grid.y > 65535 || launch.grid.z > 65535) error_ = "a grid may have at most 65535 blocks in y and z";
-  if (launch.shared_bytes > kMostShared) error_ = "more than 163 KB of shared memory";
+  if (static_cast<int64_t>(launch.shared_bytes) > most_shared_bytes())
+    error_ = "more than " + std::to_string(most_shared_bytes() >> 10) + " KB of shared memory";
   kernel_ = &kernel;
   grid_size = launch.grid;
   block_size = launch.block;
@@ -266,6 +268,11 @@ unsigned lane() { return current->lane; }
 void barrier() { scheduler().barrier(); }
 void meet(unsigned mask, void* item, void (*combine)(void* const*, unsigned)) { scheduler().meet(mask, item, combine); }
 void run_grid(const Launch& launch, const std::function<void()>& kernel) { scheduler().run(launch, kernel); }
+
+int64_t most_shared_bytes() {
+  const char* bytes = getenv("DLRM_CUDA_EMULATED_SHARED");
+  return bytes ? std::min<int64_t>(kMostShared, strtoll(bytes, nullptr, 10)) : kMostShared;
+}
 
 void expect_aligned(const void* p, int bytes) {
   if (reinterpret_cast<uintptr_t>(p) % static_cast<uintptr_t>(bytes)) scheduler().fault("cp_async or ldmatrix of a misaligned address");
