@@ -1,10 +1,11 @@
 // dlrm_native_test [--share=I/N] [--limit=SECONDS] [PART ...]
 //
 // Runs the tests whose names contain one of the parts (all without one); a part may have *, ? and [] as file names have:
-// "cin*variants". --share: of these, test I, I + N, I + 2 N, ... --limit: every test in a process of its own, which fails
-// when it takes longer (and when it crashes: the tests after it still run).
+// "cin*variants". --share: of these, test I, I + N, I + 2 N, ... --limit: a test that takes longer fails; the tests after it,
+// or after one that crashes or leaves a GPU unusable, run in another process.
 #include <fnmatch.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <new>
 
 #include "base/device.h"
 #include "base/isa.h"
@@ -59,27 +61,6 @@ struct Options {
   std::vector<std::string> patterns;
 };
 
-// In a process of its own, so that neither an endless test nor a crash stops the others.
-Outcome run_limited(const Test& test, unsigned limit) {
-  fflush(stdout);
-  const pid_t child = fork();
-  if (child == 0) {
-    signal(SIGALRM, SIG_DFL);
-    alarm(limit);
-    const Outcome outcome = run(test);
-    fflush(stdout);
-    _exit(outcome);
-  }
-  int status = 0;
-  if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) {
-    const int outcome = WEXITSTATUS(status);
-    return outcome == passed || outcome == skipped ? static_cast<Outcome>(outcome) : failed;
-  }
-  const bool late = child > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-  printf("not ok %s: %s\n", test.name.c_str(), late ? "took too long" : "its process is lost");
-  return failed;
-}
-
 bool parse(const std::string& argument, Options& options) {
   int read = 0;
   if (argument.compare(0, 2, "--")) return options.patterns.push_back("*" + argument + "*"), true;
@@ -108,6 +89,77 @@ void choose_plugin() {
   }
   const bool any = getenv("DLRM_CUDA_PLUGIN");
   printf("# CUDA device: %s\n", any ? cuda_device().name : "none");
+}
+
+// Has a kernel left the device in a state that fails everything after it? Only a new process gets another.
+bool device_is_lost() {
+  if (!getenv("DLRM_CUDA_PLUGIN")) return false;
+  try {
+    return cuda_plugin().synchronise(nullptr) != CudaStatus::ok;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+// What the processes of a run with a limit share.
+struct Progress {
+  int next, counts[3];
+  char name[256];  // of the test that runs
+};
+
+constexpr int kNoTests = 2, kAnotherProcess = 4;
+
+void announce() {
+  printf("# best instruction set: %s\n", isa_name(best_isa()));
+  choose_plugin();
+}
+
+// From test progress.next on; returns the exit status.
+int run_from(const Options& options, Progress& progress) {
+  try {
+    announce();
+  } catch (const Error& error) {
+    return fprintf(stderr, "dlrm_native_test: %s\n", error.what()), kNoTests;
+  }
+  std::vector<Test> all = tests(), chosen;
+  for (Test& test : op_tests()) all.push_back(std::move(test));
+  int match = 0;
+  for (const Test& test : all)
+    if (wanted(test, options) && match++ % options.every == options.first) chosen.push_back(test);
+  while (static_cast<size_t>(progress.next) < chosen.size()) {
+    const Test& test = chosen[static_cast<size_t>(progress.next++)];
+    snprintf(progress.name, sizeof progress.name, "%s", test.name.c_str());
+    alarm(options.limit);
+    const Outcome outcome = run(test);
+    alarm(0);
+    ++progress.counts[outcome];
+    if (options.limit && outcome == failed && device_is_lost()) return kAnotherProcess;
+  }
+  return 0;
+}
+
+// The tests in processes that follow each other. This one never opens the plugin: CUDA does not survive a fork.
+int run_limited(const Options& options, Progress& progress) {
+  signal(SIGALRM, SIG_DFL);
+  for (;;) {
+    const int before = progress.next;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child < 0) return fprintf(stderr, "dlrm_native_test: fork failed\n"), kNoTests;
+    if (child == 0) {
+      const int status = run_from(options, progress);
+      fflush(stdout);
+      _exit(status);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) != child) continue;
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == kNoTests)) return WEXITSTATUS(status);
+    if (progress.next == before) return fprintf(stderr, "dlrm_native_test: crashes before the first test\n"), kNoTests;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kAnotherProcess) continue;
+    ++progress.counts[failed];
+    if (!WIFEXITED(status))  // else crashed() has told
+      printf("not ok %s: %s\n", progress.name, WTERMSIG(status) == SIGALRM ? "took too long" : "its process is lost");
+  }
 }
 
 }  // namespace
@@ -154,18 +206,11 @@ int main(int argc, char** argv) {
   struct sigaction action = {};
   action.sa_handler = crashed;
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(signal, &action, nullptr);
-  printf("# best instruction set: %s\n", dlrm::isa_name(dlrm::best_isa()));
-  try {
-    choose_plugin();
-  } catch (const dlrm::Error& error) {
-    return fprintf(stderr, "dlrm_native_test: %s\n", error.what()), 2;
-  }
-  std::vector<Test> all = tests();
-  for (Test& test : op_tests()) all.push_back(std::move(test));
-  int counts[3] = {0, 0, 0};
-  int match = 0;
-  for (const Test& test : all)
-    if (wanted(test, options) && match++ % options.every == options.first) ++counts[options.limit ? run_limited(test, options.limit) : run(test)];
+  void* shared = mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return fprintf(stderr, "dlrm_native_test: out of memory\n"), 2;
+  auto& progress = *new (shared) Progress();
+  const int status = options.limit ? run_limited(options, progress) : run_from(options, progress);
+  const int* counts = progress.counts;
   printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
-  return counts[1] ? 1 : 0;
+  return status ? status : counts[failed] ? 1 : 0;
 }
