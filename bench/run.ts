@@ -34,6 +34,8 @@ const { values: options } = parseArgs({
     only: { type: 'string' }, // what a child gets: case, pass, isa, threads
   },
 })
+/** Of a case on a GPU, its gigabytes made and all: kernels can hang. */
+const MOST_MILLISECONDS = 60_000
 const seconds = Number(options.seconds ?? (options.smoke ? 0.004 : 0.15))
 
 function fail(message: string): never {
@@ -90,7 +92,11 @@ function runOnDevice(): void {
 
 function inOwnProcess<T = Measurement>(only: string, ...flags: string[]): T {
   const args = [fileURLToPath(import.meta.url), `--only=${only}`, `--seconds=${seconds}`, ...flags]
-  const child = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...(options.device === 'cuda' && { timeout: MOST_MILLISECONDS, killSignal: 'SIGKILL' }),
+  })
   if (child.status !== 0) throw new Error(`${only} ended with ${child.signal ?? `status ${child.status}`}`)
   return JSON.parse(child.stdout)
 }

@@ -145,8 +145,15 @@ function inOwnProcess(name: Case, size: number): Timing {
   const args = [fileURLToPath(import.meta.url), '--here', ...Object.entries(own).map(([k, v]) => `--${k}=${v}`)]
   if (options.smoke) args.push('--smoke')
   const env = options.threads ? { ...process.env, DLRM_THREADS: options.threads } : process.env
-  const child = spawnSync(process.execPath, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-  if (child.status !== 0) fail(`${name} of ${size} ended with ${child.signal ?? `status ${child.status}`}`)
+  // Kernels can hang.
+  const limit = device === 'cuda' ? { timeout: 60_000, killSignal: 'SIGKILL' as const } : {}
+  const child = spawnSync(process.execPath, args, {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...limit,
+  })
+  if (child.status !== 0) throw new Error(`${name} of ${size} ended with ${child.signal ?? `status ${child.status}`}`)
   return JSON.parse(child.stdout)
 }
 
@@ -156,10 +163,13 @@ function chosen(): [Case, number][] {
   const sizes = options.batch?.split(',').map(Number)
   if (sizes?.some(size => !(Number.isInteger(size) && size > 0))) fail(`--batch=${options.batch}: expected sizes`)
   if (!(seconds > 0)) fail(`--seconds=${options.seconds}: expected a number > 0`)
-  return names.flatMap(name => {
+  const all = names.flatMap(name => {
     const usual = emulated ? [16, 8] : device === 'cuda' ? [65536, 2048] : [2048, 128]
     return (sizes ?? (name === 'step' ? usual : [...usual, 1])).map((size): [Case, number] => [name, size])
   })
+  // A lent GPU may be gone before the end: what counts most comes first there.
+  const late = ([name, size]: [Case, number]) => (name === 'step' || (name === 'predictSync' && size === 1) ? 0 : 1)
+  return device === 'cuda' ? all.sort((a, b) => late(a) - late(b)) : all
 }
 
 const line = (t: Timing) =>
@@ -204,9 +214,16 @@ if (options.here) {
     if (!(Number.isInteger(count) && count > 0)) fail(`--busy=${options.busy}: expected a number of loops`)
     besideBusyLoops(count, Number(options.batch ?? 2048))
   } else {
+    const failures = []
     for (const [name, size] of chosen()) {
-      const timing = inOwnProcess(name, size)
-      console.log(options.json ? JSON.stringify(timing) : line(timing))
+      try {
+        const timing = inOwnProcess(name, size)
+        console.log(options.json ? JSON.stringify(timing) : line(timing))
+      } catch (error) {
+        failures.push((error as Error).message)
+        console.error(`bench:train: ${failures.at(-1)}`)
+      }
     }
+    if (failures.length > 0) process.exit(1)
   }
 }

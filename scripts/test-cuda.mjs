@@ -6,6 +6,7 @@
 //   --no-build   what is built is tested (so in the folder that scripts/gpu-box.mjs makes)
 //   --emulated   on the emulator instead of a GPU: does this script work?
 //   --share=N    the sanitizers get one of N native tests; default 4
+//   --seconds=N  of each part, which is stopped then, and of all of it: what is not begun by then is skipped; default 300
 //   op           native tests of these ops only, no others
 //   OUT          folder for the log, test-cuda.log; default build/test-cuda
 //
@@ -24,6 +25,7 @@ const { values: options, positionals: wanted } = parseArgs({
     'no-build': { type: 'boolean', default: false },
     emulated: { type: 'boolean', default: false },
     share: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '300' },
   },
 })
 const out = resolve(process.env.OUT || join(root, 'build', 'test-cuda'))
@@ -33,18 +35,22 @@ const plugin = options.emulated
   ? join(root, 'build', 'cmake', 'dlrm_cuda_emulated.so')
   : join(root, 'build', 'Release', 'dlrm_cuda.so')
 const env = { ...process.env, DLRM_CUDA_PLUGIN: plugin }
-const MOST_MILLISECONDS = 300_000 // of one part: kernels can hang
+const MOST_SECONDS = Number(options.seconds) // kernels can hang
+const MOST_SECONDS_OF_A_TEST = options.emulated ? 200 : 40 // a native one; the next ones run in another process then
 const SHARES = 4 // of an op's native tests, side by side
+const FINDING = /^=========(?!.*SUMMARY: 0 ).*(error|hazard|invalid)/im
 const TOOL_FOLDERS = ['/usr/local/cuda/bin', '/usr/local/cuda/compute-sanitizer', '/opt/cuda/bin']
 
 const rows = []
 const parts = new Map()
+const begin = performance.now()
 mkdirSync(out, { recursive: true })
 rmSync(join(out, 'test-cuda.log'), { force: true })
 if (!options['no-build']) await build()
 for (const file of [native, plugin]) if (!existsSync(file)) fail(`no ${relative(root, file)}: leave out --no-build`)
 const ops = wanted.length > 0 ? wanted : opsWithKernels()
-await inParallel([...sanitizers(), ...ops.flatMap(nativeTests), ...(wanted.length > 0 ? [] : others())])
+const [programs, ...taps] = wanted.length > 0 ? [] : others()
+await inParallel([...(programs ? [programs] : []), ...sanitizers(), ...ops.flatMap(nativeTests), ...taps])
 report()
 
 async function build() {
@@ -63,16 +69,32 @@ function opsWithKernels() {
 /** Each a function that runs it. Of an op the tests of the device beside the CPU's, in shares that run side by side. */
 function nativeTests(op) {
   const tests = ['variants', 'repeated', 'omitted'].map(rule => `${op}/*/${rule}`)
-  return Array.from({ length: SHARES }, (_, i) => harness(op, SHARES, native, [`--share=${i}/${SHARES}`, ...tests]))
+  const limit = `--limit=${MOST_SECONDS_OF_A_TEST}`
+  return Array.from({ length: SHARES }, (_, i) =>
+    harness(op, SHARES, native, [limit, `--share=${i}/${SHARES}`, ...tests]),
+  )
 }
 
-function harness(name, shares, command, args) {
+/** `mayEnd`: to be stopped for its time is no failure. */
+function harness(name, shares, command, args, mayEnd = false) {
   return async () => {
-    const { status, log, seconds } = await run(name, command, args)
+    if (isLate()) return add(name, shares, [0, 0, 1, 0])
+    const { status, log, seconds, late } = await run(name, command, args, mayEnd)
     const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log)
-    const [passed, failed, skipped] = match ? match.slice(1).map(Number) : [0, 1, 0]
-    add(name, shares, [passed, status !== 0 && failed === 0 ? 1 : failed, skipped, seconds])
+    const [passed, failed, skipped] = match ? match.slice(1).map(Number) : countLines(log)
+    const lost = status !== 0 && failed === 0 && !(late && mayEnd && !FINDING.test(log))
+    add(name, shares, [passed, lost ? 1 : failed, skipped, seconds])
   }
+}
+
+/** Of a harness that has been stopped. */
+function countLines(log) {
+  const count = what => log.split('\n').filter(line => line.startsWith(`${what} `)).length
+  return ['ok', 'not ok', 'skip'].map(count)
+}
+
+function isLate() {
+  return performance.now() - begin > 1000 * MOST_SECONDS
 }
 
 function sanitizers() {
@@ -83,7 +105,7 @@ function sanitizers() {
     if (!tool) return async () => add(`${check} (no compute-sanitizer)`, 1, [0, 0, 1, 0])
     if (options.emulated) return async () => add(`${check} (no GPU)`, 1, [0, 0, 1, 0])
     const args = ['--tool', check, '--error-exitcode', '9', '--print-limit', '20', native, `--share=0/${options.share}`]
-    return harness(check, 1, tool, [...args, ...tests])
+    return harness(check, 1, tool, [...args, ...tests], true)
   })
 }
 
@@ -92,7 +114,7 @@ function others() {
   const names = readdirSync(join(root, 'test'), { recursive: true }).map(String)
   const files = names.map(name => join('test', name)).filter(name => /\.test\.(ts|js)$/.test(name))
   const named = files.filter(name => /cuda/i.test(readFileSync(join(root, name), 'utf8')))
-  return [harness('programs', 1, native, ['*cuda*']), ...named.map(tapTest)]
+  return [harness('programs', 1, native, [`--limit=${MOST_SECONDS_OF_A_TEST}`, '*cuda*']), ...named.map(tapTest)]
 }
 
 function tapTest(file) {
@@ -101,6 +123,7 @@ function tapTest(file) {
     ? [file]
     : [tap, 'run', '--reporter=tap', '--disable-coverage', '--allow-incomplete-coverage', file]
   return async () => {
+    if (isLate()) return add(file, 1, [0, 0, 1, 0])
     const { status, log, seconds } = await run(file, process.execPath, args)
     const count = key => Number(new RegExp(`^# \\{.*\\b${key}: (\\d+)`, 'm').exec(log)?.[1] ?? 0)
     const failed = count('fail')
@@ -108,7 +131,7 @@ function tapTest(file) {
   }
 }
 
-/** The sanitizers, which take longest, first; no more at a time than half of the processors. */
+/** Programs, which tell most, and the sanitizers, which take longest, first; no more at a time than half of the processors. */
 async function inParallel(tasks) {
   const queue = [...tasks]
   const worker = async () => {
@@ -118,8 +141,9 @@ async function inParallel(tasks) {
 }
 
 /** What the command prints goes to the log; of it, what failed is shown. */
-function run(name, command, args) {
+function run(name, command, args, mayEnd = false) {
   const start = performance.now()
+  const most = 1000 * MOST_SECONDS - (options['no-build'] ? start - begin : 0)
   return new Promise(done => {
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let log = ''
@@ -127,23 +151,23 @@ function run(name, command, args) {
     const timer = setTimeout(() => {
       late = true
       child.kill('SIGKILL')
-    }, MOST_MILLISECONDS)
+    }, most)
     for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (log += data))
     child.on('error', error => (log += `${error.message}\n`))
     child.on('close', (status, signal) => {
       clearTimeout(timer)
-      if (late) log += `not ok ${name}: stopped after ${MOST_MILLISECONDS / 1000} s\n`
+      if (late) log += `${mayEnd ? '' : 'not ok '}${name}: stopped after ${Math.round(most / 1000)} s\n`
       else if (signal) log += `not ok ${name}: killed by ${signal}\n`
       appendFileSync(join(out, 'test-cuda.log'), `== ${name}: ${command} ${args.join(' ')}\n${log}\n`)
       show(log, status)
       if (name === 'build' && status !== 0) fail('the build failed; its messages are above')
-      done({ status: status ?? 1, log, seconds: (performance.now() - start) / 1000 })
+      done({ status: status ?? 1, log, late, seconds: (performance.now() - start) / 1000 })
     })
   })
 }
 
 function show(log, status) {
-  const bad = log.split('\n').filter(line => /^\s*not ok|^=========.*(error|hazard|invalid)/i.test(line))
+  const bad = log.split('\n').filter(line => /^\s*not ok/.test(line) || FINDING.test(line))
   for (const line of bad.slice(0, 20)) console.log(line.slice(0, 300))
   if (status !== 0 && bad.length === 0) console.log(log.slice(-2000))
 }

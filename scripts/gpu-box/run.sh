@@ -13,7 +13,8 @@ done
 [ -z "${LD_LIBRARY_PATH:-}" ] || export LD_LIBRARY_PATH
 node=$here/node
 if [ ! -x "$node" ]; then
-  xz -dc "$here/node.xz" >"$node.part"
+  xz -dc "$here/node.xz" >"$node.part" ||
+    python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)' "$here/node.xz" >"$node.part"
   chmod +x "$node.part"
   mv "$node.part" "$node"
 fi
