@@ -16,8 +16,11 @@
 
 namespace dlrm::cuda {
 
-void note_launch(cudaError_t);  // runtime.cu
-int64_t most_shared_bytes();    // runtime.cu
+// runtime.cu
+void note_launch(cudaError_t);
+int64_t most_shared_bytes();
+// Lets launches of the kernel have so much dynamic shared memory, and keeps what earlier ones were let have.
+cudaError_t allow_shared(const void* kernel, size_t bytes);
 
 template <class... P, class... A>
 void launch_kernel(void (*kernel)(P...), unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
@@ -26,9 +29,7 @@ void launch_kernel(void (*kernel)(P...), unsigned grid_x, unsigned grid_y, unsig
   static_assert(sizeof...(P) == sizeof...(A), "as many arguments as the kernel has parameters");
   std::tuple<std::decay_t<P>...> values(args...);
   cudaError_t error = cudaSuccess;
-  if (shared_bytes > kWithoutAsking)
-    error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shared_bytes));
+  if (shared_bytes > kWithoutAsking) error = allow_shared(reinterpret_cast<const void*>(kernel), shared_bytes);
   if (error == cudaSuccess)
     std::apply(
         [&](auto&... value) {

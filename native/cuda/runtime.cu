@@ -3,6 +3,8 @@
 
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "cuda/device.cuh"
 #include "cuda/kernels.h"
@@ -168,6 +170,18 @@ int64_t most_shared_bytes() {
     return cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0) == cudaSuccess ? most : 48 << 10;
   }();
   return bytes;
+}
+
+// The limit is the kernel's, not the launch's: one that another thread lowers fails a launch between the two calls.
+cudaError_t allow_shared(const void* kernel, size_t bytes) {
+  static std::mutex mutex;
+  static std::map<const void*, size_t>& allowed = *new std::map<const void*, size_t>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  size_t& most = allowed[kernel];
+  if (bytes <= most) return cudaSuccess;
+  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+  if (error == cudaSuccess) most = bytes;
+  return error;
 }
 
 void note_launch(cudaError_t error) {
