@@ -102,7 +102,8 @@ void check_variants(const OpCase& c) {
             throw Failure{where + ": " + failure.why};
           }
           if (want.empty()) want = fixture.results();
-          expect_close(fixture.results(), want, static_cast<double>(c.terms + batch + 8), c.roundings, where);
+          const double cut = variant.device == Device::cuda ? 2 : 1;  // tensor cores do not round to nearest
+          expect_close(fixture.results(), want, cut * static_cast<double>(c.terms + batch + 8), c.roundings, where);
         }
   }
 }

@@ -88,7 +88,7 @@ function tell(...more) {
 
 function machine() {
   const query = ['--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem', '--format=csv,noheader']
-  const { stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8' })
+  const { stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8', timeout: 20_000 })
   return `${stdout?.trim() || 'no nvidia-smi'}; Node ${process.version}, ${new Date().toISOString()}`
 }
 
