@@ -53,7 +53,7 @@ struct CudaPlugin {
   CudaStatus (*elapsed)(CudaEvent from, CudaEvent to, float* milliseconds);
 
   // Between begin and end the stream's work is recorded, not done: launches, copies, fills, records and waits of this
-  // stream. Allocations and synchronisation by the thread that has begun are errors there.
+  // stream; an event that it waits for must be one that it has recorded meanwhile. Allocations and synchronisation by the thread that has begun are errors there.
   CudaStatus (*begin_capture)(CudaStream);
   CudaStatus (*end_capture)(CudaStream, CudaGraph*);  // after a failure meanwhile: fails, and the stream is usable again
   CudaStatus (*launch_graph)(CudaGraph, CudaStream);

@@ -205,6 +205,19 @@ TEST(cuda_capture_forbids_allocation) {
   expect_error(Code::device, "capture", [&] { cuda_check(plugin().end_capture(stream, &graph), "end"); });
 }
 
+TEST(cuda_capture_forbids_waiting_for_other_work) {
+  const Stream stream, other;
+  CudaEvent event = nullptr;
+  CudaGraph graph = nullptr;
+  cuda_check(plugin().create_event(&event, false), "event");
+  cuda_check(plugin().record(event, other), "record");
+  cuda_check(plugin().begin_capture(stream), "begin");
+  expect(plugin().wait(stream, event) == CudaStatus::failed, "waited for what is not captured");
+  expect(plugin().end_capture(stream, &graph) == CudaStatus::failed, "the capture is not spoilt");
+  cuda_check(plugin().synchronise(stream), "the stream is usable again");
+  cuda_check(plugin().destroy_event(event), "destroy");
+}
+
 // What a second model does while the compute thread records a step of the first.
 TEST(cuda_capture_beside_another_thread) {
   const Stream stream;

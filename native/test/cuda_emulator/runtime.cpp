@@ -38,6 +38,7 @@ struct Stream {
 struct Event {
   Stream* stream = nullptr;
   uint64_t position = 0;
+  bool captured = false;
 };
 
 struct Allocation {
@@ -233,7 +234,7 @@ CudaStatus destroy_event(CudaEvent event) {
 CudaStatus record(CudaEvent event, CudaStream stream) {
   const Lock lock(mutex);
   auto* s = static_cast<Stream*>(stream);
-  if (s && !s->capturing) *static_cast<Event*>(event) = {s, s->put};
+  if (s) *static_cast<Event*>(event) = {s, s->put, s->capturing};
   return CudaStatus::ok;
 }
 
@@ -241,6 +242,12 @@ CudaStatus wait(CudaStream stream, CudaEvent event) {
   const Lock lock(mutex);
   const Event e = *static_cast<Event*>(event);
   if (!e.stream) return CudaStatus::ok;
+  auto* s = static_cast<Stream*>(stream);
+  if (s && s->capturing && !e.captured) {
+    s->spoilt = true;
+    return fail_with(CudaStatus::failed, "a capture may not depend on work that is not captured");
+  }
+  if (e.captured) return CudaStatus::ok;  // of the same stream: nothing to wait for
   enqueue(stream, [e] {
     if (streams.count(e.stream)) drain(*e.stream, e.position);
   });
@@ -250,6 +257,7 @@ CudaStatus wait(CudaStream stream, CudaEvent event) {
 CudaStatus synchronise_event(CudaEvent event) {
   const Lock lock(mutex);
   const Event e = *static_cast<Event*>(event);
+  if (e.captured) return fail_with(CudaStatus::failed, "an event that was captured cannot be waited for");
   if (e.stream && streams.count(e.stream)) drain(*e.stream, e.position);
   return outcome();
 }
