@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "base/wait.h"
+
 namespace dlrm {
 namespace {
 
@@ -15,20 +17,26 @@ struct Queue {
   std::mutex mutex;
   std::condition_variable wake;
   std::deque<Job> jobs;
+  std::atomic<size_t> waiting{0};  // jobs.size(), to be looked at without the lock
+  Patience patience;               // of the one thread that takes
 
   void put(Job job) {
     {
       std::lock_guard<std::mutex> lock(mutex);
       jobs.push_back(std::move(job));
+      ++waiting;
     }
     wake.notify_one();
   }
 
   Job take() {
+    const bool awake = patience.awake([this] { return waiting.load(std::memory_order_acquire) > 0; });
     std::unique_lock<std::mutex> lock(mutex);
     wake.wait(lock, [this] { return !jobs.empty(); });
+    if (!awake) patience.came();
     Job job = std::move(jobs.front());
     jobs.pop_front();
+    --waiting;
     return job;
   }
 };

@@ -1,38 +1,11 @@
 #include "base/pool.h"
 
-#include <chrono>
 #include <system_error>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "base/wait.h"
 
 namespace dlrm {
 namespace {
-
-// Long enough to bridge the serial gaps inside one training step, short enough to be polite on a shared host.
-constexpr auto kSpin = std::chrono::microseconds(60);
-
-void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#else
-  std::this_thread::yield();
-#endif
-}
-
-// Spins until ready() or the time is up; looks at the clock only every 64 turns.
-template <class Ready>
-bool spin_until(Ready ready) {
-  const auto deadline = std::chrono::steady_clock::now() + kSpin;
-  do {
-    for (int i = 0; i < 64; ++i) {
-      if (ready()) return true;
-      relax();
-    }
-  } while (std::chrono::steady_clock::now() < deadline);
-  return false;
-}
 
 uint32_t unclaimed(uint64_t word) { return static_cast<uint32_t>(word); }
 
@@ -67,7 +40,7 @@ void Pool::run(const Job& job) {
   }
   work();
   auto done = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
-  while (!spin_until(done)) std::this_thread::yield();
+  while (!patience_.awake(done)) std::this_thread::yield();
 }
 
 bool Pool::claim(int64_t* index) {
@@ -92,12 +65,14 @@ void Pool::worker() {
   auto something = [this] {
     return unclaimed(word_.load(std::memory_order_acquire)) > 0 || stop_.load(std::memory_order_relaxed);
   };
+  Patience patience;
   while (!stop_) {
-    if (!spin_until(something)) {
+    if (!patience.awake(something)) {
       std::unique_lock<std::mutex> lock(mutex_);
       parked_.fetch_add(1, std::memory_order_seq_cst);
       wake_.wait(lock, something);
       parked_.fetch_sub(1, std::memory_order_relaxed);
+      patience.came();
     }
     work();
   }

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/wait.h"
+
 namespace dlrm {
 
 class Pool {
@@ -48,6 +50,7 @@ class Pool {
   std::condition_variable wake_;
   std::atomic<int> parked_{0};
   std::atomic<bool> stop_{false};
+  Patience patience_;  // of the caller
   std::vector<std::thread> workers_;
 };
 

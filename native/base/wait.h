@@ -1,0 +1,58 @@
+// Waiting for work that is likely to come soon. On virtual machines, waking a core that sleeps takes 50 to 100 us, as long
+// as a whole loop of a small step, so a thread whose work came soon the last time stays awake a while.
+#pragma once
+#include <chrono>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace dlrm {
+
+inline void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+// Of one thread.
+class Patience {
+ public:
+  using Clock = std::chrono::steady_clock;
+  // Bridges the serial gaps inside one step; and the way from one step through JavaScript to the next.
+  static constexpr auto kShort = std::chrono::microseconds(60), kLong = std::chrono::microseconds(1000);
+
+  // Waits awake: true as soon as ready(), false when it is time to sleep. The caller then sleeps until ready() and calls came().
+  template <class Ready>
+  bool awake(Ready ready) {
+    const auto patience = soon_ && crowded_ == 0 ? kLong : kShort;
+    if (crowded_ > 0) --crowded_;
+    began_ = Clock::now();
+    for (auto last = began_;;) {
+      for (int i = 0; i < 64; ++i) {
+        if (ready()) return came(), true;
+        relax();
+      }
+      const auto now = Clock::now();
+      if (now - last > kShort) return crowded_ = kCrowded, false;  // others had this core: a turn takes a few us
+      if (now - began_ > patience) return false;
+      if (now - began_ > kShort) std::this_thread::yield();
+      last = now;
+    }
+  }
+
+  // What was waited for has come.
+  void came() { soon_ = Clock::now() - began_ < kLong; }
+
+ private:
+  // Waits for which the core is left to others once they have wanted it.
+  static constexpr int kCrowded = 64;
+  Clock::time_point began_;
+  int crowded_ = 0;
+  bool soon_ = false;
+};
+
+}  // namespace dlrm
