@@ -159,7 +159,7 @@ export interface OpCall {
   key?: number
   /** Default 1. */
   repeats?: number
-  /** Ends the repeats this long after the first. */
+  /** Ends the repeats this long after the first; while they are fewer than ten, eight times as long after. */
   seconds?: number
   /** Empties the caches before each repeat. */
   cold?: boolean

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -69,12 +72,28 @@ const VariantTable<ProbeKernels> kVariants = {{
 
 volatile float sink;
 
+// The last caches of the cores there are, in bytes; 0: unknown. sysconf counts those of cores that a virtual machine lacks.
+int64_t last_cache_bytes() {
+  int64_t bytes = 0;
+#ifdef __linux__
+  std::set<std::string> seen;
+  for (int cpu = 0;; ++cpu) {
+    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cache/index3/";
+    std::string cores;
+    int64_t kilobytes = 0;
+    if (!(std::ifstream(folder + "shared_cpu_list") >> cores) || !(std::ifstream(folder + "size") >> kilobytes)) break;
+    if (seen.insert(cores).second) bytes += kilobytes << 10;
+  }
+#endif
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  if (!bytes) bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+  return bytes;
+}
+
 // Bytes after which nothing of what lay in the caches before does so still: four times the last cache.
 size_t cache_overflow() {
-  int64_t cache = 0;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
+  const int64_t cache = last_cache_bytes();
   return static_cast<size_t>(std::clamp<int64_t>(4 * cache, 128 << 20, 1 << 30));
 }
 

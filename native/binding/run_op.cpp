@@ -14,6 +14,9 @@
 namespace dlrm::binding {
 namespace {
 
+constexpr int64_t kLeastRepeats = 10;
+constexpr double kMostSeconds = 8;  // times those asked for
+
 Isa read_isa(Napi::Value value) {
   return value.IsUndefined() ? default_isa() : isa_from_name(value.ToString().Utf8Value().c_str());
 }
@@ -84,7 +87,8 @@ class OpCall {
   }
 
  private:
-  // As many as asked for, but no more when `seconds` have passed since the first: that one finds memory untouched.
+  // As many as asked for, but no more when `seconds` have passed since the first: that one finds memory untouched. Fewer than
+  // kLeastRepeats say little, unless they take much longer than that.
   std::vector<double> time_repeats(int64_t repeats, bool backward) {
     using Clock = std::chrono::steady_clock;
     const Napi::Value seconds_value = call_.Get("seconds");
@@ -95,7 +99,10 @@ class OpCall {
     const auto elapsed = [](Clock::time_point since) { return std::chrono::duration<double, std::nano>(Clock::now() - since).count(); };
     auto begin = Clock::now();
     std::vector<double> times;
-    for (int64_t i = 0; i < repeats && (i <= 1 || seconds == 0 || elapsed(begin) < 1e9 * seconds); ++i) {
+    const auto goes_on = [&](int64_t i) {
+      return i <= 1 || seconds == 0 || elapsed(begin) < 1e9 * seconds * (i < kLeastRepeats ? kMostSeconds : 1);
+    };
+    for (int64_t i = 0; i < repeats && goes_on(i); ++i) {
       if (i == 1) begin = Clock::now();
       if (sweep) sweep->run(pool_.get());
       if (device_sweep) device_sweep->run();
