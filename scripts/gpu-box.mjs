@@ -24,6 +24,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { pairProblem } from './cuda-pair.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const { values: options } = parseArgs({
@@ -75,10 +76,8 @@ function packNative() {
 
 /** A chance on a GPU is not to be spent on finding out that addon and plugin are of different sources. */
 function checkVersions() {
-  const code = `process.stdout.write(require(${JSON.stringify(join(box, 'build', 'Release', 'dlrm.node'))}).cuda().reason ?? '')`
-  const env = { ...process.env, DLRM_CUDA_PLUGIN: join(box, 'build', 'Release', 'dlrm_cuda.so') }
-  const { stdout, status } = spawnSync(node, ['-e', code], { env, encoding: 'utf8' })
-  if (status !== 0 || /another version|no plugin of dlrm/.test(stdout)) fail(stdout || 'the addon does not load')
+  const problem = pairProblem(join(box, 'build', 'Release', 'dlrm.node'))
+  if (problem) fail(problem)
 }
 
 function packScripts() {

@@ -1,15 +1,18 @@
-// `npm run prebuilds`: makes prebuilds/<platform>-<arch>/dlrm.glibc.node with prebuildify and checks it (check-prebuild.mjs).
+// `npm run prebuilds`: makes prebuilds/<platform>-<arch>/dlrm.glibc.node with prebuildify, the CUDA plugin dlrm_cuda.so
+// beside it where nvcc is found, and checks both (check-prebuild.mjs).
 //
 // A binary linked here would need this machine's glibc. So clang compiles against a Debian 11 sysroot, whose packages
 // apt downloads and dpkg unpacks into the user's cache: nothing is installed, no root is needed. The build happens in a
 // copy of the sources, because prebuildify empties the build folder.
 //
-// Needs apt-get and dpkg-deb (any Debian or Ubuntu), clang 14 or newer, binutils, and what node-gyp needs (Python).
+// Needs apt-get and dpkg-deb (any Debian or Ubuntu), clang 14 or newer, binutils, and what node-gyp needs (Python); for the
+// plugin nvcc (CUDA 12.8 or newer) in PATH or in CUDACXX. A release must have it: npm run check-prebuild asks for it.
 //   DLRM_SYSROOT        an existing sysroot with glibc <= 2.31 and libstdc++.a, instead of making one
 //   DLRM_DEBIAN_MIRROR  where to take Debian 11 from, instead of the mirror in apt's configuration
 //   DLRM_PREBUILD_CXX   the clang++ to use
 import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -28,22 +31,22 @@ import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const PACKAGES = ['libc6', 'libc6-dev', 'linux-libc-dev', 'libgcc-s1', 'libgcc-10-dev', 'libstdc++-10-dev']
+const PLUGIN = 'dlrm_cuda.so'
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 const compiler = findCompiler()
-const sysroot = process.env.DLRM_SYSROOT ?? makeSysroot()
-const defines = [
-  'DLRM_PORTABLE=ON',
-  `CMAKE_CXX_COMPILER=${compiler}`,
-  `CMAKE_SYSROOT=${sysroot}`,
-  `CMAKE_CXX_COMPILER_EXTERNAL_TOOLCHAIN=${join(sysroot, 'usr')}`,
-]
+const sysroot = process.env.DLRM_SYSROOT ? resolve(process.env.DLRM_SYSROOT) : makeSysroot()
+const nvcc = hasNvcc()
+const shipped = join(root, 'prebuilds', `${process.platform}-${process.arch}`)
 const stage = mkdtempSync(join(tmpdir(), 'dlrm-prebuild-'))
+// One of before is of other sources, perhaps.
+rmSync(join(shipped, PLUGIN), { force: true })
 try {
   for (const name of ['native', 'scripts', 'CMakeLists.txt', 'binding.gyp', 'package.json']) {
     cpSync(join(root, name), join(stage, name), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
+  const env = { ...process.env, DLRM_CMAKE_ARGS: makeCompiler().join(' ') }
   const prebuildify = join(root, 'node_modules', 'prebuildify', 'bin.js')
   const args = [
     prebuildify,
@@ -60,16 +63,40 @@ try {
   // node-gyp wants Node's headers, though nothing here reads them: the ones beside node save a download.
   const nodedir = dirname(dirname(process.execPath))
   const headers = existsSync(join(nodedir, 'include', 'node', 'common.gypi')) ? { npm_config_nodedir: nodedir } : {}
-  run(process.execPath, args, { env: { ...headers, ...process.env, DLRM_CMAKE_ARGS: defines.join(' ') } })
+  run(process.execPath, args, { env: { ...headers, ...env } })
+  if (nvcc) addPlugin(env)
 } finally {
   rmSync(stage, { recursive: true, force: true })
 }
-run(process.execPath, [join(root, 'scripts', 'check-prebuild.mjs')])
+if (!nvcc)
+  console.log(
+    `prebuild: no nvcc, so ${PLUGIN} is left out: put nvcc (CUDA 12.8 or newer) into PATH or CUDACXX to have it`,
+  )
+run(process.execPath, [join(root, 'scripts', 'check-prebuild.mjs'), ...(nvcc ? [] : ['--without-cuda'])])
 
 function findCompiler() {
   const names = process.env.DLRM_PREBUILD_CXX?.split(' ') ?? ['clang++-14', 'clang++-15', 'clang++-16', 'clang++']
   const found = names.find(name => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)
   return found ?? fail(`no ${names.join(', ')} found. Install one: apt-get install clang-14, or set DLRM_PREBUILD_CXX`)
+}
+
+function hasNvcc() {
+  const answers = spawnSync(process.env.CUDACXX || 'nvcc', ['--version'], { stdio: 'ignore' }).status === 0
+  if (!answers && process.env.CUDACXX) fail(`CUDACXX: ${process.env.CUDACXX} does not answer to --version`)
+  return answers
+}
+
+/** CMake's settings. The compiler is a clang++ that knows the sysroot alone: with flags, CMake tells nvcc's linker of this machine's libraries. */
+function makeCompiler() {
+  const inside = join(stage, 'clang++')
+  writeFileSync(inside, `#!/bin/sh\nexec ${compiler} --sysroot='${sysroot}' --gcc-toolchain='${sysroot}/usr' "$@"\n`)
+  chmodSync(inside, 0o755)
+  return ['DLRM_PORTABLE=ON', `CMAKE_CXX_COMPILER=${inside}`, `CMAKE_CUDA_HOST_COMPILER=${inside}`]
+}
+
+function addPlugin(env) {
+  run(process.execPath, [join(stage, 'scripts', 'build-native.mjs'), '--cuda'], { env })
+  run('strip', ['--strip-all', '-o', join(shipped, PLUGIN), join(stage, 'build', 'Release', PLUGIN)])
 }
 
 function makeSysroot() {

@@ -19,6 +19,12 @@ import t, { type Test } from 'tap'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { files: packed } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
+const addon = join(root, 'build', 'Release', 'dlrm.node')
+// Stands for the CUDA plugin, which needs nvcc.
+const emulated = join(root, 'build', 'cmake', 'dlrm_cuda_emulated.so')
+const withoutEmulated = {
+  skip: existsSync(emulated) ? false : 'node scripts/build-native.mjs --tests makes what it needs',
+}
 const npmCli = realpathSync(findOnPath('npm'))
 
 // npm 12 blocks the scripts of dependencies unless told otherwise; older ones do not know the option.
@@ -86,6 +92,27 @@ t.test('the packed package', async t => {
     })
   }
 
+  await t.test('finds the CUDA plugin in it, and opens it on first use only', withoutEmulated, async t => {
+    const app = join(dir, 'with-install-scripts-blocked')
+    if (process.platform !== 'linux') return t.skip('needs /proc', () => {})
+    if (!existsSync(join(app, 'node_modules', 'dlrm'))) return skipOffline(t)
+    writeFileSync(
+      join(app, 'cuda.mjs'),
+      `import { readFileSync } from 'node:fs'
+import { cuda, DLRM } from 'dlrm'
+const isOpen = () => readFileSync('/proc/self/maps', 'utf8').includes('dlrm_cuda.so')
+const batch = { size: 1, dense: new Float32Array(1), tables: [{ offsets: Int32Array.of(0, 1), indices: Int32Array.of(2) }] }
+await new DLRM({ dense: 1, tables: [3], embeddingDim: 4 }).predict(batch)
+const before = isOpen()
+const { available, plugin } = cuda()
+console.log(JSON.stringify({ before, after: isOpen(), available, plugin }))
+`,
+    )
+    const { stdout, output } = run(process.execPath, ['--no-warnings', 'cuda.mjs'], app, bare)
+    const plugin = join(app, 'node_modules/dlrm/prebuilds', `${process.platform}-${process.arch}`, 'dlrm_cuda.so')
+    t.same(JSON.parse(stdout || '{}'), { before: false, after: true, available: true, plugin }, output)
+  })
+
   await t.test('its types compile in a strict TypeScript project', async t => {
     const app = join(dir, 'with-install-scripts-blocked')
     if (!existsSync(join(app, 'node_modules', 'dlrm'))) return skipOffline(t)
@@ -130,16 +157,85 @@ new DLRM({ dense: 1, tables: [3], embeddingDims: 4 })
   })
 })
 
-t.test('check-prebuild refuses a binary that needs the libraries of the machine it was linked on', async t => {
+t.test('check-prebuild', async t => {
   if (process.platform !== 'linux' || run('objdump', ['--version'], root).status !== 0)
     return t.skip('needs objdump', () => {})
-  const addon = join('build', 'Release', 'dlrm.node')
-  const { status, output } = run(process.execPath, ['scripts/check-prebuild.mjs', addon], root)
-  t.equal(status, 1)
-  t.match(output, /needs the library libstdc\+\+\.so\.6/)
-  t.match(output, /needs \S+ of GLIBCXX_/)
-  t.notMatch(output, /exports|which nothing provides/)
+  const check = (...args: string[]) => run(process.execPath, ['scripts/check-prebuild.mjs', ...args], root)
+
+  await t.test('refuses a binary that needs the libraries of the machine it was linked on', async t => {
+    const { status, output } = check(addon)
+    t.equal(status, 1)
+    t.match(output, /needs the library libstdc\+\+\.so\.6/)
+    t.match(output, /needs \S+ of GLIBCXX_/)
+    t.notMatch(output, /exports|which nothing provides|GPU/)
+  })
+
+  await t.test('wants both the addon and the plugin in a folder, unless told otherwise', async t => {
+    const dir = t.testdir()
+    t.match(check(dir), { status: 1, output: /has no addon: .*\n.*has no dlrm_cuda\.so/ })
+    cpSync(addon, join(dir, 'dlrm.node'))
+    t.match(check(dir), { status: 1, output: /has no dlrm_cuda\.so.*npm run prebuilds/ })
+    t.notMatch(check('--without-cuda', dir).output, /has no/)
+  })
+
+  await t.test(
+    'wants of the plugin one symbol, code for every GPU, the version of the addon',
+    withoutEmulated,
+    async t => {
+      const dir = t.testdir()
+      const plugin = join(dir, 'dlrm_cuda.so')
+      cpSync(addon, join(dir, 'dlrm.node'))
+      const checkWith = (...binaries: Buffer[]) => {
+        writeFileSync(join(dir, 'gpu'), Buffer.concat(binaries))
+        const section = ['--add-section', `.nv_fatbin=${join(dir, 'gpu')}`]
+        t.equal(run('objcopy', [...section, emulated, plugin], dir).status, 0)
+        return check(dir).output
+      }
+      cpSync(emulated, plugin)
+      const { status, output } = check(dir)
+      t.equal(status, 1)
+      t.match(output, /dlrm_cuda\.so exports _ZNSt/, 'which the real one hides')
+      t.match(output, /dlrm_cuda\.so has no GPU code/)
+      t.notMatch(output, /exports dlrm_cuda_plugin|another version/)
+
+      const whole = [...[80, 90, 100].map(gpu => code('machine', gpu)), code('ptx', 100)]
+      const padding = Buffer.alloc(24)
+      const right = checkWith(fatBinary(...whole), padding, fatBinary(...whole))
+      t.match(right, /code for sm_80 sm_90 sm_100 and PTX of compute_100\n/)
+      t.notMatch(right, /expected|no GPU code/)
+      const wrong = checkWith(fatBinary(...whole), fatBinary(...whole.filter((_, i) => i !== 1)))
+      t.match(
+        wrong,
+        /has code for sm_80 sm_100 and PTX of compute_100, expected sm_80 sm_90 sm_100 and PTX of compute_100/,
+      )
+
+      const abi = /"([0-9a-f]{64})"/.exec(readFileSync(join(root, 'build/cmake/generated/cuda_abi.h'), 'utf8'))![1]!
+      const bytes = readFileSync(emulated)
+      bytes.fill('0', bytes.indexOf(abi), bytes.indexOf(abi) + abi.length)
+      writeFileSync(plugin, bytes)
+      t.match(check(dir), { status: 1, output: /dlrm_cuda\.so is of another version \(000000000000\)/ })
+    },
+  )
 })
+
+/** As nvcc writes it, with eight bytes of code (scripts/check-prebuild.mjs). */
+function code(kind: 'machine' | 'ptx', gpu: number): Buffer {
+  const entry = Buffer.alloc(64 + 8)
+  entry.writeUInt16LE(kind === 'ptx' ? 1 : 2, 0)
+  entry.writeUInt32LE(64, 4)
+  entry.writeBigUInt64LE(8n, 8)
+  entry.writeUInt32LE(gpu, 28)
+  return entry
+}
+
+function fatBinary(...entries: Buffer[]): Buffer {
+  const content = Buffer.concat(entries)
+  const header = Buffer.alloc(16)
+  header.writeUInt32LE(0xba55ed50, 0)
+  header.writeUInt16LE(16, 6)
+  header.writeBigUInt64LE(BigInt(content.length), 8)
+  return Buffer.concat([header, content])
+}
 
 /** npm pack on a copy, so that the checkout's own build and dist stay as they are. Gives the tarball's path. */
 function pack(stage: string, binary: boolean): string {
@@ -154,7 +250,8 @@ function pack(stage: string, binary: boolean): string {
   if (binary) {
     const prebuilds = join(stage, 'prebuilds', `${process.platform}-${process.arch}`)
     mkdirSync(prebuilds, { recursive: true })
-    cpSync(join(root, 'build', 'Release', 'dlrm.node'), join(prebuilds, 'dlrm.node'))
+    cpSync(addon, join(prebuilds, 'dlrm.node'))
+    if (existsSync(emulated)) cpSync(emulated, join(prebuilds, 'dlrm_cuda.so'))
   }
   const result = run(process.execPath, [npmCli, 'pack', '--ignore-scripts', '--silent'], stage)
   if (result.status !== 0) throw new Error(result.output)
@@ -187,7 +284,11 @@ function run(command: string, args: string[], cwd: string, path = process.env.PA
   const env: NodeJS.ProcessEnv = { ...process.env, PATH: path }
   // What npm and tap tell their children must not reach a process that plays another user's.
   for (const name of Object.keys(env)) {
-    if (/^(npm_(?!config_(cache|registry|cafile|userconfig|globalconfig|.*proxy))|TAP|CXX|CC)/i.test(name))
+    if (
+      /^(npm_(?!config_(cache|registry|cafile|userconfig|globalconfig|.*proxy))|TAP|CXX|CC|DLRM_CUDA_PLUGIN)/i.test(
+        name,
+      )
+    )
       delete env[name]
   }
   // env takes away the hooks that tap puts into every node it sees started.
