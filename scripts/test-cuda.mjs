@@ -43,7 +43,13 @@ const TOOL_FOLDERS = ['/usr/local/cuda/bin', '/usr/local/cuda/compute-sanitizer'
 
 const rows = []
 const parts = new Map()
+const running = new Set()
 const begin = performance.now()
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => {
+    for (const child of running) end(child)
+    process.exit(1)
+  })
 mkdirSync(out, { recursive: true })
 rmSync(join(out, 'test-cuda.log'), { force: true })
 if (!options['no-build']) await build()
@@ -145,17 +151,19 @@ function run(name, command, args, mayEnd = false) {
   const start = performance.now()
   const most = 1000 * MOST_SECONDS - (options['no-build'] ? start - begin : 0)
   return new Promise(done => {
-    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    running.add(child)
     let log = ''
     let late = false
     const timer = setTimeout(() => {
       late = true
-      child.kill('SIGKILL')
+      end(child)
     }, most)
     for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (log += data))
     child.on('error', error => (log += `${error.message}\n`))
     child.on('close', (status, signal) => {
       clearTimeout(timer)
+      running.delete(child)
       if (late) log += `${mayEnd ? '' : 'not ok '}${name}: stopped after ${Math.round(most / 1000)} s\n`
       else if (signal) log += `not ok ${name}: killed by ${signal}\n`
       appendFileSync(join(out, 'test-cuda.log'), `== ${name}: ${command} ${args.join(' ')}\n${log}\n`)
@@ -164,6 +172,15 @@ function run(name, command, args, mayEnd = false) {
       done({ status: status ?? 1, log, late, seconds: (performance.now() - start) / 1000 })
     })
   })
+}
+
+/** With all that it has started: a sanitizer's target would go on. */
+function end(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // it has ended meanwhile, or never began
+  }
 }
 
 function show(log, status) {

@@ -7,6 +7,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <unistd.h>
 
 #include <cstdarg>
@@ -147,6 +150,9 @@ int run_limited(const Options& options, Progress& progress) {
     const pid_t child = fork();
     if (child < 0) return fprintf(stderr, "dlrm_native_test: fork failed\n"), kNoTests;
     if (child == 0) {
+#ifdef __linux__
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // who ends this program means all of it
+#endif
       const int status = run_from(options, progress);
       fflush(stdout);
       _exit(status);

@@ -105,18 +105,27 @@ function runPart(name, args, limit) {
     printed.errors += data
     appendFileSync(join(out, 'errors.txt'), data)
   })
+  const signal = name => {
+    try {
+      process.kill(-child.pid, name)
+    } catch {
+      // it has ended meanwhile
+    }
+  }
   return new Promise(done => {
     const end = why => {
       clearTimeout(timer)
       done({ ...printed, why })
     }
     const timer = setTimeout(() => {
-      process.kill(-child.pid, 'SIGKILL')
+      // Asked first: test:cuda ends what it has started, in process groups of their own.
+      signal('SIGTERM')
+      setTimeout(() => signal('SIGKILL'), 2000).unref()
       // A process that a driver does not let go is not waited for.
       const why = `stopped after ${limit.toFixed(0)} s`
       child.removeAllListeners('close')
       child.on('close', () => end(why))
-      setTimeout(() => end(`${why}, but it does not end`), 5000).unref()
+      setTimeout(() => end(`${why}, but it does not end`), 7000)
     }, 1000 * limit)
     child.on('close', (status, signal) => end(status === 0 ? '' : `failed (${signal ?? status})`))
   })
@@ -125,7 +134,7 @@ function runPart(name, args, limit) {
 /** The first failures, and the table, which comes line by line among them. */
 function testLines(text) {
   const all = text.trimEnd().split('\n')
-  const isRow = line => /(\s\d+){3}\s+\d+\.\d$|^part |^\d+ passed, /.test(line)
+  const isRow = line => /(\s+\d+){3}\s+\d+\.\d$|^part |^\d+ passed, /.test(line)
   const bad = all.filter(line => !isRow(line))
   const left = bad.length > 30 ? [`... and ${bad.length - 30} lines more in test.txt`] : []
   return [...bad.slice(0, 30).map(line => line.slice(0, 200)), ...left, ...all.filter(isRow)]
