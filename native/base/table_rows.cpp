@@ -22,9 +22,10 @@ void write(uint8_t* to, T value) {
   memcpy(to, &value, sizeof value);
 }
 
-// Columns [begin, end) of a row.
+// Columns [begin, end) of a row. A row of none may have no memory, which memcpy must not be given.
 void load_part(const View& table, int64_t r, int64_t begin, int64_t end, float* to) {
   const uint8_t* row = bytes_at(table, r);
+  if (begin == end) return;
   if (table.dtype == DType::f32)
     memcpy(to, row + begin * 4, static_cast<size_t>(end - begin) * 4);
   else
@@ -33,6 +34,7 @@ void load_part(const View& table, int64_t r, int64_t begin, int64_t end, float* 
 
 void store_part(const View& table, int64_t r, int64_t begin, int64_t end, const float* from) {
   uint8_t* row = bytes_at(table, r);
+  if (begin == end) return;
   if (table.dtype == DType::f32) {
     memcpy(row + begin * 4, from, static_cast<size_t>(end - begin) * 4);
     return;
