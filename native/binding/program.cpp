@@ -64,10 +64,9 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
   // [{ name, dtype, bytes, shape, sparse, buffer, group, state }]
   Napi::Value tensors(const Napi::CallbackInfo& info) {
-    const auto tensors = shared_->program.tensors();
-    auto list = Napi::Array::New(info.Env(), tensors.size());
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      const Tensor& tensor = *tensors[i];
+    auto list = Napi::Array::New(info.Env());
+    uint32_t i = 0;
+    shared_->program.each_tensor([&](const Tensor& tensor) {
       auto item = Napi::Object::New(info.Env());
       auto shape = Napi::Array::New(info.Env(), tensor.spec.dims.size());
       for (size_t d = 0; d < tensor.spec.dims.size(); ++d) shape[static_cast<uint32_t>(d)] = static_cast<double>(tensor.spec.dims[d]);
@@ -79,8 +78,8 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       item["buffer"] = tensor.spec.buffer;
       item["group"] = tensor.group;
       item["state"] = tensor.is_state;
-      list[static_cast<uint32_t>(i)] = item;
-    }
+      list[i++] = item;
+    });
     return list;
   }
 
@@ -242,8 +241,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   // Tells the garbage collector what this small object keeps alive.
   void account(Napi::Env env) {
     int64_t bytes = 0;
-    for (const Tensor* tensor : shared_->program.tensors())
-      if (shared_->program.device() == Device::cpu) bytes += tensor->bytes();
+    if (shared_->program.device() == Device::cpu) shared_->program.each_tensor([&](const Tensor& tensor) { bytes += tensor.bytes(); });
     Napi::MemoryManagement::AdjustExternalMemory(env, bytes - accounted_);
     accounted_ = bytes;
   }

@@ -2,6 +2,7 @@
 // any number of threads.
 #pragma once
 #include <array>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -42,6 +43,8 @@ class Program {
 
   // Parameters in graph order, then the optimizer's state. Indices stay valid until compile().
   std::vector<const Tensor*> tensors() const;
+  // fn(tensor) for each of them, while nobody changes them: quantise() gives tables another view.
+  void each_tensor(const std::function<void(const Tensor&)>& fn) const;
   // Copy `count` numbers, as floats, from or to tensor `index`, starting at element `start`. Throw ERR_SHAPE outside it, and
   // where a quantised table is not written in whole rows.
   void read(size_t index, int64_t start, int64_t count, float* to) const;

@@ -114,6 +114,12 @@ std::vector<const Tensor*> Program::tensors() const {
   return all;
 }
 
+void Program::each_tensor(const std::function<void(const Tensor&)>& fn) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& tensor : params_) fn(*tensor);
+  for (const auto& tensor : states_) fn(*tensor);
+}
+
 void Program::read(size_t index, int64_t start, int64_t count, float* to) const {
   std::lock_guard<std::mutex> lock(mutex_);
   const Tensor& of = tensor(index);

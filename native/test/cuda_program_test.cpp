@@ -1,9 +1,12 @@
 // Programs on a CUDA device: the one of the plugin that main.cpp has chosen, as a rule the emulated one.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 
+#include "base/compute_thread.h"
 #include "base/device.h"
 #include "exec/graph_cache.h"
 #include "exec/program.h"
@@ -92,6 +95,56 @@ void train_both(const GraphSpec& spec, const std::vector<GroupRule>& rules, doub
   }
   expect_same_tensors(device, cpu, 1e-5);
   expect(device.recorded() > 0, "no step was recorded");
+}
+
+// As the addon does: the compute thread starts the steps, all in the same batch, and then quantises; another thread waits for
+// the losses, and this one predicts, reads and asks for the tensors meanwhile.
+void use_by_several_threads(Device device) {
+  constexpr size_t kSteps = 12;
+  const GraphSpec spec = dlrm_graph();
+  Program shared(spec, best_isa(), 3, device), alone(spec, best_isa(), 3, device);
+  shared.compile(all(rule("adagrad")), 24, 0);
+  alone.compile(all(rule("adagrad")), 24, 0);
+  const auto batch_of = [&](size_t step) { return random_batch(spec.inputs, step % 3 ? 17 : 24, step); };
+  Batch batch;
+  std::vector<double> losses(kSteps);
+  const auto done = std::make_shared<std::promise<void>>();
+  for (size_t step = 0; step < kSteps; ++step)
+    submit([&, step](Pool& pool) {
+      batch = batch_of(step);
+      const auto pending = std::make_shared<PendingLoss>(shared.start_step(batch, {0.1}, static_cast<int64_t>(step + 1), &pool));
+      submit_wait([&, step, pending] {
+        losses[step] = pending->wait();
+        if (step + 1 == kSteps) done->set_value();
+      });
+    });
+  const Batch asked = random_batch(spec.inputs, 9, 99);
+  std::vector<float> predicted(9);
+  int64_t bytes = 0;
+  const auto until = [&](const std::shared_ptr<std::promise<void>>& event) {
+    const std::future<void> ready = event->get_future();
+    for (bool last = false; !last;) {
+      last = ready.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+      shared.predict(asked, predicted.data(), nullptr);
+      values(shared, 0);
+      bytes = 0;
+      shared.each_tensor([&](const Tensor& tensor) { bytes += tensor.bytes(); });
+    }
+  };
+  until(done);
+  for (size_t step = 0; step < kSteps; ++step) {
+    const double loss = alone.step(batch_of(step), {0.1}, static_cast<int64_t>(step + 1), nullptr);
+    expect(losses[step] == loss, "step %zu: loss %.9g, alone %.9g", step, losses[step], loss);
+  }
+  expect_same_tensors(shared, alone, 0);
+  const auto quantised = std::make_shared<std::promise<void>>();
+  submit([&shared, quantised](Pool& pool) {
+    shared.quantise(DType::int8, &pool);
+    quantised->set_value();
+  });
+  const int64_t before = bytes;
+  until(quantised);
+  expect(bytes < before, "%lld bytes, before %lld", static_cast<long long>(bytes), static_cast<long long>(before));
 }
 
 }  // namespace
@@ -244,6 +297,13 @@ TEST(cuda_program_launches_what_fails_while_it_is_recorded) {
     expect(ran, "nothing was run");
   }
   expect(calls == 5 && done == 4 && cache.graphs() == 0, "%d calls, %d done, %lld graphs", calls, done, static_cast<long long>(cache.graphs()));
+}
+
+TEST(program_is_used_by_several_threads) { use_by_several_threads(Device::cpu); }
+
+TEST(cuda_program_is_used_by_several_threads) {
+  needs_device();
+  use_by_several_threads(Device::cuda);
 }
 
 TEST(cuda_program_refuses_ops_without_kernels) {
