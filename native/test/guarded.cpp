@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/table_rows.h"
+#include "test/sanitizer.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -19,6 +20,7 @@ constexpr int64_t kRowGap = 5;  // odd, so that rows are unaligned in turn
 
 GuardedMemory::~GuardedMemory() {
   for (const Block& block : blocks_) {
+    expose(block);
     if (managed_)
       cuda_plugin().release(block.map);
     else
@@ -43,8 +45,17 @@ char* GuardedMemory::place(int64_t rows, int64_t cols, int64_t stride, size_t al
   }
   char* data = edge_ == Edge::front ? begin : begin + inner - used;
   blocks_.push_back({map, inner + 2 * kPage, data, rows, cols, stride});
+  hide(blocks_.back());
   return data;
 }
+
+void GuardedMemory::hide(const Block& block) const {
+  if (!kAddressSanitizer) return;
+  forbid(block.map, block.map_bytes);
+  for (int64_t r = 0; r < block.rows; ++r) allow(block.data + r * block.stride, static_cast<size_t>(block.cols));
+}
+
+void GuardedMemory::expose(const Block& block) const { allow(block.map, block.map_bytes); }
 
 View GuardedMemory::matrix(Slot slot, int64_t rows, int64_t cols, DType dtype) {
   const bool internal = slot == Slot::params || slot == Slot::dparams || slot == Slot::saved;
@@ -60,6 +71,7 @@ void* GuardedMemory::bytes(size_t bytes) {
 
 void GuardedMemory::expect_intact() const {
   for (const Block& block : blocks_) {
+    expose(block);
     const char *begin = block.map + kPage, *end = block.map + block.map_bytes - kPage;
     const auto* sentinel = reinterpret_cast<const char*>(&kSentinel);
     const int64_t step = (block.cols | block.stride) % 4 ? 1 : 4;
@@ -70,6 +82,7 @@ void GuardedMemory::expect_intact() const {
              "wrote outside a buffer of %lld x %lld bytes (stride %lld), at byte %lld", static_cast<long long>(block.rows),
              static_cast<long long>(block.cols), static_cast<long long>(block.stride), static_cast<long long>(at));
     }
+    hide(block);
   }
 }
 

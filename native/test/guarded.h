@@ -1,5 +1,5 @@
 // Memory that shows every access outside a buffer: inaccessible pages right before or right behind it, and a pattern,
-// a NaN as a float, in all bytes around it and between its rows.
+// a NaN as a float, in all bytes around it and between its rows. Under AddressSanitizer all of these bytes are inaccessible.
 #pragma once
 #include <vector>
 
@@ -33,6 +33,8 @@ class GuardedMemory : public OpMemory {
     char* data;
     int64_t rows, cols, stride;  // in bytes
   };
+  void hide(const Block& block) const;
+  void expose(const Block& block) const;
   char* place(int64_t rows, int64_t cols, int64_t stride, size_t align);  // in bytes
 
   Edge edge_;

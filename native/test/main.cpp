@@ -22,7 +22,12 @@
 #include "base/device.h"
 #include "base/isa.h"
 #include "test/op_checks.h"
+#include "test/sanitizer.h"
 #include "test/test.h"
+
+#if defined(DLRM_ADDRESS_SANITIZER)
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 namespace dlrm::test {
 namespace {
@@ -31,6 +36,7 @@ enum Outcome { passed, failed, skipped };
 
 char current[512];
 
+#if !defined(DLRM_ADDRESS_SANITIZER)
 // Kernels are compared beside inaccessible pages: a fault is a finding. No recovery, since pool threads may be running.
 void crashed(int signal) {
   const char* why = signal == SIGSEGV || signal == SIGBUS ? ": touched memory outside a buffer\n"
@@ -39,6 +45,12 @@ void crashed(int signal) {
   if (write(1, current, strlen(current)) < 0 || write(1, why, strlen(why)) < 0) _exit(3);
   _exit(1);
 }
+#else
+void reported() {
+  const char* why = ": a sanitizer's report\n";
+  if (write(1, current, strlen(current)) < 0 || write(1, why, strlen(why)) < 0) _exit(3);
+}
+#endif
 
 Outcome run(const Test& test) {
   snprintf(current, sizeof current, "not ok %s", test.name.c_str());
@@ -209,14 +221,20 @@ int main(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i)
     if (!parse(argv[i], options)) return fprintf(stderr, "dlrm_native_test: what is %s?\n", argv[i]), 2;
+#if defined(DLRM_ADDRESS_SANITIZER)
+  __sanitizer_set_death_callback(reported);
+#else
   struct sigaction action = {};
   action.sa_handler = crashed;
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(signal, &action, nullptr);
+#endif
   void* shared = mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return fprintf(stderr, "dlrm_native_test: out of memory\n"), 2;
   auto& progress = *new (shared) Progress();
   const int status = options.limit ? run_limited(options, progress) : run_from(options, progress);
   const int* counts = progress.counts;
   printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
+  fflush(stdout);
+  snprintf(current, sizeof current, "not ok leaks");
   return status ? status : counts[failed] ? 1 : 0;
 }

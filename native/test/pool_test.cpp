@@ -9,6 +9,7 @@
 
 #include "base/compute_thread.h"
 #include "base/pool.h"
+#include "test/sanitizer.h"
 #include "test/test.h"
 
 namespace dlrm::test {
@@ -88,13 +89,7 @@ TEST(pool_beside_busy_threads) {
 }
 
 TEST(pool_goes_on_with_fewer_threads) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  throw Skip{"a sanitizer needs the address space"};
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  throw Skip{"a sanitizer needs the address space"};
-#endif
-#endif
+  if (kAddressSanitizer || kThreadSanitizer) throw Skip{"a sanitizer needs the address space"};
   long pages = 0;
   FILE* file = fopen("/proc/self/statm", "r");
   if (!file || fscanf(file, "%ld", &pages) != 1) pages = 0;

@@ -4,6 +4,7 @@
 // hardware is lenient: a thread that has left while others wait for it, a block that is no multiple of 32, more shared memory
 // than the chip has, misaligned accesses are errors; dynamic shared memory starts as NaN and ends at an
 // inaccessible page; a cp_async is carried out by the wait, and what lies there before is NaN.
+// Under AddressSanitizer shared and device memory end at the byte.
 // Not emulated: blocks that wait for each other.
 #pragma once
 #include <cstddef>

@@ -21,6 +21,7 @@
 #include "cuda_abi.h"
 #include "test/cuda_emulator/emulator.h"
 #include "test/cuda_emulator/faults.h"
+#include "test/sanitizer.h"
 
 namespace dlrm::emulator {
 namespace {
@@ -151,6 +152,8 @@ CudaStatus allocate(void** to, size_t bytes) {
   mprotect(begin + map_bytes, page, PROT_NONE);
   device_bytes += own;
   allocations[p] = {own, begin, map_bytes};
+  test::forbid(begin, map_bytes);
+  test::allow(p, bytes);
   *to = p;
   return CudaStatus::ok;
 }
@@ -178,6 +181,7 @@ CudaStatus release(void* p) {
   allocations.erase(at);
   if (!gone.map) return free(p), CudaStatus::ok;
   device_bytes -= gone.bytes;
+  test::allow(gone.map, gone.map_bytes);
   munmap(gone.map, gone.map_bytes + static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   return CudaStatus::ok;
 }

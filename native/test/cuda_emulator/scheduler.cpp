@@ -50,7 +50,7 @@ Thread* current;
 namespace {
 
 constexpr unsigned kMostThreads = 1024;
-constexpr size_t kStackBytes = 128 << 10;
+constexpr size_t kStackBytes = (test::kAddressSanitizer ? 256 : 128) << 10;
 constexpr int64_t kMostShared = 163 << 10;
 
 size_t page() {
@@ -169,6 +169,7 @@ Scheduler& scheduler() {
 
 void Scheduler::entry() {
   Scheduler& s = scheduler();
+  arrive(current->context);
   for (;;) {
     (*s.kernel_)();
     ++s.done_;
@@ -251,11 +252,15 @@ void Scheduler::run(const Launch& launch, const std::function<void()>& kernel) {
   block_size = launch.block;
   const size_t shared = (launch.shared_bytes + 127) / 128 * 128;
   dynamic_shared = reinterpret_cast<unsigned char*>(shared_ + shared_bytes_ - shared);
+  if (error_.empty()) {
+    test::forbid(shared_, shared_bytes_);
+    test::allow(dynamic_shared, launch.shared_bytes);
+  }
   for (unsigned z = 0; z < launch.grid.z && error_.empty(); ++z)
     for (unsigned y = 0; y < launch.grid.y && error_.empty(); ++y)
       for (unsigned x = 0; x < launch.grid.x && error_.empty(); ++x) {
         block_index = {x, y, z};
-        memset(dynamic_shared, 0xff, shared);
+        memset(dynamic_shared, 0xff, test::kAddressSanitizer ? launch.shared_bytes : shared);
         run_block();
       }
   if (!error_.empty()) note_fault("a kernel has failed: " + error_);
