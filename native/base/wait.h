@@ -37,7 +37,7 @@ class Patience {
         relax();
       }
       const auto now = Clock::now();
-      if (now - last > kShort) return crowded_ = kCrowded, false;  // others had this core: a turn takes a few us
+      if (now - last > kSlice) return crowded_ = kCrowded, false;  // a turn takes a few us: another thread had this core
       if (now - began_ > patience) return false;
       if (now - began_ > kShort) std::this_thread::yield();
       last = now;
@@ -48,7 +48,8 @@ class Patience {
   void came() { soon_ = Clock::now() - began_ < kLong; }
 
  private:
-  // Waits for which the core is left to others once they have wanted it.
+  // No hiccup of a virtual machine, but a turn of another thread; waits for which the core is then left to others.
+  static constexpr auto kSlice = std::chrono::microseconds(500);
   static constexpr int kCrowded = 64;
   Clock::time_point began_;
   int crowded_ = 0;
