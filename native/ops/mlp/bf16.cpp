@@ -4,17 +4,18 @@
 
 #include "base/memory.h"
 #include "ops/mlp/layers.h"
+#include "ops/mlp/row_blocks.h"
 #include "ops/precision.h"
 #include "ops/registry.h"
 
 namespace dlrm {
 namespace {
 
-// Roughly, of one core; only to judge whether a loop is worth waking the pool.
-constexpr double kFlopsPerNs = 200, kWeightsPerNs = 20, kNumbersPackedPerNs = 2;
+constexpr MlpPace kPace{200, 20};
+constexpr double kNumbersPackedPerNs = 2;
 
 // Rows of one block, in whole cells: enough blocks to share among the threads, enough rows to use what is read of the weights.
-int64_t block_rows(int64_t batch) { return std::clamp<int64_t>(pad_bf16(batch / 16), kBf16Cell, 2 * kBf16Cell); }
+RowBlocks blocks_of(int64_t batch) { return {batch, std::clamp<int64_t>(pad_bf16(batch / 16), kBf16Cell, 2 * kBf16Cell)}; }
 
 // Places in units of bfloat16. Of scratch those of the batch are per example.
 struct Layer {
@@ -57,7 +58,7 @@ class MlpBf16 : public Op {
   }
 
   void forward(const Run& run) const override {
-    for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { forward_block(run, block, pool); });
+    blocks_of(run.batch).each(run.pool, flops(run, false) / kPace.flops, [&](Range rows, Pool* pool) { forward_block(run, rows, pool); });
   }
 
   void backward(const Run& run) const override {
@@ -65,8 +66,8 @@ class MlpBf16 : public Op {
       if (!task.layer && !run.din[0]) return;
       kernels_.pack(run.params[weight_of(task.layer)], packed_back(run, task.layer), task.inputs);
     });
-    for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
-    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
+    blocks_of(run.batch).each(run.pool, flops(run, false) / kPace.flops, [&](Range rows, Pool* pool) { backward_block(run, rows, pool); });
+    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kPace.flops;
     for_tasks(run.pool, tiles_, [&](const Task& task) { weight_gradient(run, task); }, ns_per_work);
   }
 
@@ -161,37 +162,15 @@ class MlpBf16 : public Op {
     return static_cast<double>(run.batch) * (backward ? 2 * sum - (wants_din ? 0 : first) : sum);
   }
 
-  // Many blocks: each is one chunk. A single one is handed the pool, to cut its columns instead.
-  template <class F>
-  void for_blocks(const Run& run, double flops, F&& body) const {
-    const int64_t rows = block_rows(run.batch), blocks = (run.batch + rows - 1) / rows;
-    Pool* const inner = blocks == 1 ? run.pool : nullptr;
-    for_chunks(run.pool, blocks, flops / kFlopsPerNs, [&](int64_t block) { body(block, inner); });
-  }
-
-  static Range rows_of(const Run& run, int64_t block) {
-    const int64_t rows = block_rows(run.batch);
-    return {block * rows, std::min(run.batch, (block + 1) * rows)};
-  }
-
   // body(rows) for each cell of the rows: 32 of them, at the end maybe less.
   template <class F>
   static void for_cells(Range rows, F&& body) {
     for (int64_t i = rows.begin; i < rows.end; i += kBf16Cell) body(Range{i, std::min(rows.end, i + kBf16Cell)});
   }
 
-  void product(const MlpBf16Product& a, Pool* pool) const {
-    const int64_t n = strips_bf16(a.cols);
-    if (!pool) return kernels_.product(a, {0, n});
-    constexpr int64_t kTogether = 4;
-    const double weights = static_cast<double>(a.depth * a.cols), rows = static_cast<double>(a.rows);
-    const double ns = weights * std::max(2 * rows / kFlopsPerNs, 1 / kWeightsPerNs);
-    for_chunks(pool, (n + kTogether - 1) / kTogether, ns,
-               [&](int64_t i) { kernels_.product(a, {i * kTogether, std::min(n, (i + 1) * kTogether)}); });
-  }
+  void product(const MlpBf16Product& a, Pool* pool) const { run_product(kernels_.product, a, strips_bf16(a.cols), kPace, pool); }
 
-  void forward_block(const Run& run, int64_t block, Pool* pool) const {
-    const Range rows = rows_of(run, block);
+  void forward_block(const Run& run, Range rows, Pool* pool) const {
     for_cells(rows, [&](Range cell) { kernels_.load_rows(run.in[0].view, input(run, 0, cell.begin), cell); });
     for (size_t l = 0; l < layers_.size(); ++l) {
       const MlpLayers::Layer& is = layers_[l].is;
@@ -211,8 +190,7 @@ class MlpBf16 : public Op {
     }
   }
 
-  void backward_block(const Run& run, int64_t block, Pool* pool) const {
-    const Range rows = rows_of(run, block);
+  void backward_block(const Run& run, Range rows, Pool* pool) const {
     const size_t top = layers_.size() - 1;
     for_cells(rows, [&](Range cell) {
       kernels_.output_gradient(run.dout[0], run.out[0], layers_[top].is.activation, dz(run, top, cell.begin), cell);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "ops/mlp/bf16.h"
 #include "ops/mlp/layers.h"
+#include "ops/mlp/row_blocks.h"
 #include "ops/op.h"
 #include "ops/precision.h"
 #include "ops/registry.h"
@@ -18,14 +19,14 @@ const VariantTable<MlpKernels> kVariants = {{
     DLRM_X86(&mlp_avx512),
 }};
 
-// Roughly, of one core; only to judge whether a loop is worth waking the pool.
-constexpr double kFlopsPerNs = 50, kWeightsPerNs = 10, kFloatsPackedPerNs = 2;
+constexpr MlpPace kPace{50, 10};
+constexpr double kFloatsPackedPerNs = 2;
 
 constexpr int64_t kTall = 64, kWide = 128;  // a tile of weights: rows, columns
 constexpr int64_t kLineFloats = 16;  // of a line of the caches
 
 // Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
-int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64); }
+RowBlocks blocks_of(int64_t batch) { return {batch, std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64)}; }
 
 struct Layer {
   int64_t inputs, outputs;
@@ -74,13 +75,13 @@ class Mlp : public Op {
     double work = 0;
     for (size_t l = 0; l < layers_.size(); ++l)
       work += (is_sparse(run, l) ? kSparseDensity : 1) * static_cast<double>(layers_[l].outputs * layers_[l].inputs);
-    for_blocks(run, 2 * work * static_cast<double>(run.batch),
-               [&](int64_t block, Pool* pool) { forward_block(run, block, pool); });
+    blocks_of(run.batch).each(run.pool, 2 * work * static_cast<double>(run.batch) / kPace.flops,
+                              [&](Range rows, Pool* pool) { forward_block(run, rows, pool); });
   }
 
   void backward(const Run& run) const override {
-    for_blocks(run, flops(run, false), [&](int64_t block, Pool* pool) { backward_block(run, block, pool); });
-    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFlopsPerNs;
+    blocks_of(run.batch).each(run.pool, flops(run, false) / kPace.flops, [&](Range rows, Pool* pool) { backward_block(run, rows, pool); });
+    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kPace.flops;
     for_tasks(run.pool, ns_per_work, [&](const Task& task) {
       if (run.update)
         update(run, task);
@@ -91,7 +92,7 @@ class Mlp : public Op {
 
   size_t scratch_bytes(const Run& run) const override {
     const int64_t back = run.dout ? run.batch * dz_columns_ : 0;
-    const int64_t panels = run.training ? 0 : (serial(run) ? 1 : blocks(run)) * panel_floats();
+    const int64_t panels = run.training ? 0 : (serial(run) ? 1 : blocks_of(run.batch).count()) * panel_floats();
     return static_cast<size_t>(std::max(back, panels)) * sizeof(float);
   }
 
@@ -204,35 +205,9 @@ class Mlp : public Op {
     return static_cast<double>(run.batch) * (backward ? 2 * sum - (wants_din ? 0 : first) : sum);
   }
 
-  // Many blocks: each is one chunk. A single one is handed the pool, to cut its columns instead.
-  template <class F>
-  void for_blocks(const Run& run, double flops, F&& body) const {
-    Pool* const inner = blocks(run) == 1 ? run.pool : nullptr;
-    for_chunks(run.pool, blocks(run), flops / kFlopsPerNs, [&](int64_t block) { body(block, inner); });
-  }
+  void product(const MlpProduct& a, Pool* pool) const { run_product(kernels_.product, a, strips(a.cols), kPace, pool); }
 
-  static int64_t blocks(const Run& run) {
-    const int64_t rows = block_rows(run.batch);
-    return (run.batch + rows - 1) / rows;
-  }
-
-  Range rows_of(const Run& run, int64_t block) const {
-    const int64_t rows = block_rows(run.batch);
-    return {block * rows, std::min(run.batch, (block + 1) * rows)};
-  }
-
-  void product(const MlpProduct& a, Pool* pool) const {
-    const int64_t n = strips(a.cols);
-    if (!pool) return kernels_.product(a, {0, n});
-    constexpr int64_t kTogether = 4;
-    const double weights = static_cast<double>(a.depth * a.cols), rows = static_cast<double>(a.rows);
-    const double ns = weights * std::max(2 * rows / kFlopsPerNs, 1 / kWeightsPerNs);
-    for_chunks(pool, (n + kTogether - 1) / kTogether, ns,
-               [&](int64_t i) { kernels_.product(a, {i * kTogether, std::min(n, (i + 1) * kTogether)}); });
-  }
-
-  void forward_block(const Run& run, int64_t block, Pool* pool) const {
-    const Range rows = rows_of(run, block);
+  void forward_block(const Run& run, Range rows, Pool* pool) const {
     if (!is_sparse(run, 0)) {
       kernels_.load_rows(run.in[0].view, input(run, 0, rows), rows);
       round(input(run, 0, rows), rows, pad(layers_[0].inputs));
@@ -244,7 +219,7 @@ class Mlp : public Op {
         continue;
       }
       while (end < layers_.size() && is_sparse(run, end)) ++end;
-      sparse_layers(run, l, end, rows, serial(run) ? 0 : block);
+      sparse_layers(run, l, end, rows, serial(run) ? 0 : rows.begin / blocks_of(run.batch).rows);
     }
   }
 
@@ -329,8 +304,7 @@ class Mlp : public Op {
         std::copy_n(in + c, std::min(kernels_.strip, y.cols - c), y.data + c / kernels_.strip * y.strip);
   }
 
-  void backward_block(const Run& run, int64_t block, Pool* pool) const {
-    const Range rows = rows_of(run, block);
+  void backward_block(const Run& run, Range rows, Pool* pool) const {
     const auto dz_of = [&](size_t l) { return dz(run, l) + rows.begin * pad(layers_[l].outputs); };
     const size_t top = layers_.size() - 1;
     kernels_.output_gradient(run.dout[0], run.out[0], layers_[top].activation, dz_of(top), rows);
@@ -378,7 +352,7 @@ class Mlp : public Op {
     a.dz = dz(run, task.layer);
     a.x = run.saved[task.layer].f32();
     a.batch = run.batch;
-    a.block_rows = block_rows(run.batch);
+    a.block_rows = blocks_of(run.batch).rows;
     a.outputs = layer.outputs;
     a.inputs = layer.inputs;
     kernels_.weight_gradient(a, task.outputs, task.inputs);
