@@ -101,6 +101,16 @@ function inOwnProcess<T = Measurement>(only: string, ...flags: string[]): T {
   return JSON.parse(child.stdout)
 }
 
+const limits = new Map<string, number>()
+
+/** The best multiply-add rate read so far in this run. */
+function bestFma(isa: Isa, threads: number): number {
+  const key = `${isa},${threads}`
+  const read = () => native.probe('fma', { isa, threads, seconds: seconds / 3 })
+  if (!limits.has(key)) limits.set(key, Math.max(read(), read(), read()))
+  return limits.get(key)!
+}
+
 const cases = benchCases(options.smoke)
 if (options.device === 'cuda') {
   const [index, pass] = (options.only ?? '').split(',') as [string, Pass]
@@ -109,8 +119,8 @@ if (options.device === 'cuda') {
 } else if (options.device !== 'cpu') {
   fail(`--device=${options.device}: expected cpu or cuda`)
 } else if (options.only) {
-  const [index, pass, isa, threads] = options.only.split(',') as [string, Pass, Isa, string]
-  const how = { isa, threads: Number(threads), seconds, cold: true }
+  const [index, pass, isa, threads, fma] = options.only.split(',') as [string, Pass, Isa, string, string]
+  const how = { isa, threads: Number(threads), seconds, cold: true, fma: Number(fma) }
   console.log(JSON.stringify(measure(cases[Number(index)]!, pass, how)))
 } else {
   const missing = opsWithoutCase(native.ops(), cases)
@@ -120,9 +130,11 @@ if (options.device === 'cuda') {
   if (!options.json) console.log(heading())
   for (const { index, pass, isa, threads } of runs) {
     try {
+      const fma = bestFma(isa, threads)
       const measurement = options.smoke
-        ? measure(cases[index]!, pass, { isa, threads, seconds, cold: false })
-        : inOwnProcess([index, pass, isa, threads].join())
+        ? measure(cases[index]!, pass, { isa, threads, seconds, cold: false, fma })
+        : inOwnProcess([index, pass, isa, threads, fma].join())
+      if (measurement.bound === 'fma') limits.set(`${isa},${threads}`, measurement.peak * 1e9)
       console.log(options.json ? JSON.stringify(measurement) : row(measurement))
     } catch (error) {
       fail((error as Error).message)
