@@ -11,7 +11,6 @@
  *
  * Every case runs in a process of its own, so that none finds memory and caches as another left them.
  */
-import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Isa, native } from '../lib/native.js'
@@ -19,6 +18,7 @@ import { type BenchCase, benchCases, opsWithoutCase, type Pass } from './cases.j
 import { type DeviceMeasurement, measureOnDevice } from './device.js'
 import { deviceCases } from './device_cases.js'
 import { type Measurement, measure } from './measure.js'
+import { inOwnProcess } from './own_process.js'
 import { heading, row } from './report.js'
 
 const { values: options } = parseArgs({
@@ -31,11 +31,9 @@ const { values: options } = parseArgs({
     seconds: { type: 'string' },
     smoke: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
-    only: { type: 'string' }, // what a child gets: case, pass, isa, threads
+    only: { type: 'string' }, // what a child gets: case, pass, isa, threads, best multiply-add rate
   },
 })
-/** Of a case on a GPU, its gigabytes made and all: kernels can hang. */
-const MOST_MILLISECONDS = 60_000
 const seconds = Number(options.seconds ?? (options.smoke ? 0.004 : 0.15))
 
 function fail(message: string): never {
@@ -80,7 +78,7 @@ function runOnDevice(): void {
     try {
       const m = options.smoke
         ? measureOnDevice(cases[index]!, pass, seconds)
-        : inOwnProcess<DeviceMeasurement>(`${index},${pass}`, '--device=cuda')
+        : measured<DeviceMeasurement>(`${index},${pass}`, '--device=cuda')
       console.log(options.json ? JSON.stringify(m) : row(m))
     } catch (error) {
       failures++
@@ -90,15 +88,10 @@ function runOnDevice(): void {
   if (failures > 0) fail(`${failures} of ${runs.length} failed`)
 }
 
-function inOwnProcess<T = Measurement>(only: string, ...flags: string[]): T {
-  const args = [fileURLToPath(import.meta.url), `--only=${only}`, `--seconds=${seconds}`, ...flags]
-  const child = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    ...(options.device === 'cuda' && { timeout: MOST_MILLISECONDS, killSignal: 'SIGKILL' }),
-  })
-  if (child.status !== 0) throw new Error(`${only} ended with ${child.signal ?? `status ${child.status}`}`)
-  return JSON.parse(child.stdout)
+function measured<T = Measurement>(only: string, ...flags: string[]): T {
+  const args = [`--only=${only}`, `--seconds=${seconds}`, ...flags]
+  const device = options.device === 'cuda' ? 'cuda' : 'cpu'
+  return JSON.parse(inOwnProcess(fileURLToPath(import.meta.url), args, { what: only, device }))
 }
 
 const limits = new Map<string, number>()
@@ -133,7 +126,7 @@ if (options.device === 'cuda') {
       const fma = bestFma(isa, threads)
       const measurement = options.smoke
         ? measure(cases[index]!, pass, { isa, threads, seconds, cold: false, fma })
-        : inOwnProcess([index, pass, isa, threads, fma].join())
+        : measured([index, pass, isa, threads, fma].join())
       if (measurement.bound === 'fma') limits.set(`${isa},${threads}`, measurement.peak * 1e9)
       console.log(options.json ? JSON.stringify(measurement) : row(measurement))
     } catch (error) {

@@ -15,7 +15,7 @@
  * Each case runs in a process of its own. SGD; a step is one `await model.step(batch)`, eight batches in turn. On a GPU the
  * next step is given before the loss of one is awaited, so that its batch travels meanwhile.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Batch } from '../lib/data/batch.js'
@@ -23,6 +23,7 @@ import { DLRM } from '../lib/models/dlrm.js'
 import { type Device, native } from '../lib/native.js'
 import { SGD } from '../lib/optim/sgd.js'
 import { summary } from './measure.js'
+import { inOwnProcess } from './own_process.js'
 import { machine, time } from './report.js'
 import { describeShape, MODEL_SHAPES, type ModelShape, modelShape, type ShapeName } from './shapes.js'
 
@@ -140,21 +141,12 @@ async function timeHere(name: Case, size: number): Promise<Timing> {
   return { ...how, repeats: times.length, ...summary(times) }
 }
 
-function inOwnProcess(name: Case, size: number): Timing {
+function timed(name: Case, size: number): Timing {
   const own = { case: name, batch: size, seconds, model: shapeName, precision, device }
-  const args = [fileURLToPath(import.meta.url), '--here', ...Object.entries(own).map(([k, v]) => `--${k}=${v}`)]
+  const args = ['--here', ...Object.entries(own).map(([k, v]) => `--${k}=${v}`)]
   if (options.smoke) args.push('--smoke')
   const env = options.threads ? { ...process.env, DLRM_THREADS: options.threads } : process.env
-  // Kernels can hang.
-  const limit = device === 'cuda' ? { timeout: 60_000, killSignal: 'SIGKILL' as const } : {}
-  const child = spawnSync(process.execPath, args, {
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    ...limit,
-  })
-  if (child.status !== 0) throw new Error(`${name} of ${size} ended with ${child.signal ?? `status ${child.status}`}`)
-  return JSON.parse(child.stdout)
+  return JSON.parse(inOwnProcess(fileURLToPath(import.meta.url), args, { what: `${name} of ${size}`, device, env }))
 }
 
 function chosen(): [Case, number][] {
@@ -185,16 +177,16 @@ const line = (t: Timing) =>
 
 /** The step alone, beside `count` processes that do nothing but compute, and alone again. */
 function besideBusyLoops(count: number, size: number): void {
-  const idle = [inOwnProcess('step', size)]
+  const idle = [timed('step', size)]
   const loops: ChildProcess[] = []
   for (let i = 0; i < count; i++) loops.push(spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }))
   let busy: Timing
   try {
-    busy = inOwnProcess('step', size)
+    busy = timed('step', size)
   } finally {
     for (const loop of loops) loop.kill('SIGKILL')
   }
-  idle.push(inOwnProcess('step', size))
+  idle.push(timed('step', size))
   const alone = (idle[0]!.median + idle[1]!.median) / 2
   const ratio = busy.median / alone
   if (options.json) console.log(JSON.stringify({ batch: size, loops: count, idle, busy, ratio }))
@@ -212,12 +204,16 @@ if (options.here) {
   if (options.busy) {
     const count = Number(options.busy)
     if (!(Number.isInteger(count) && count > 0)) fail(`--busy=${options.busy}: expected a number of loops`)
-    besideBusyLoops(count, Number(options.batch ?? 2048))
+    try {
+      besideBusyLoops(count, Number(options.batch ?? 2048))
+    } catch (error) {
+      fail((error as Error).message)
+    }
   } else {
     const failures = []
     for (const [name, size] of chosen()) {
       try {
-        const timing = inOwnProcess(name, size)
+        const timing = timed(name, size)
         console.log(options.json ? JSON.stringify(timing) : line(timing))
       } catch (error) {
         failures.push((error as Error).message)

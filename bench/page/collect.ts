@@ -1,10 +1,10 @@
 /** Measures the parts of a page, each with the program that one would run by hand. */
-import { spawnSync } from 'node:child_process'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { native } from '../../lib/native.js'
 import type { Measurement } from '../measure.js'
+import { inOwnProcess } from '../own_process.js'
 import { machine } from '../report.js'
 import type { RivalResult } from '../rivals/run.js'
 import type { BusyTiming, Timing } from '../train.js'
@@ -22,15 +22,8 @@ const here = dirname(fileURLToPath(import.meta.url))
 /** The JSON lines of a program of the benchmark; throws if it fails. */
 function lines<T>(program: string, flags: string[], { smoke, seconds }: CollectOptions): T[] {
   const common = ['--json', ...(smoke ? ['--smoke'] : []), ...(seconds ? [`--seconds=${seconds}`] : [])]
-  const args = [join(here, '..', program), ...flags, ...common]
-  const child = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 2 ** 28,
-  })
-  if (child.status !== 0)
-    throw new Error(`${program} ${flags.join(' ')} ended with ${child.signal ?? `status ${child.status}`}`)
-  return child.stdout
+  const what = `${program} ${flags.join(' ')}`
+  return inOwnProcess(join(here, '..', program), [...flags, ...common], { what })
     .trim()
     .split('\n')
     .map(text => JSON.parse(text))
