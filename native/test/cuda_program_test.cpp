@@ -10,15 +10,11 @@
 #include "base/device.h"
 #include "exec/graph_cache.h"
 #include "exec/program.h"
+#include "test/plugin_or_skip.h"
 #include "test/small_models.h"
-#include "test/test.h"
 
 namespace dlrm::test {
 namespace {
-
-void needs_device() {
-  if (!getenv("DLRM_CUDA_PLUGIN")) throw Skip{"there is no CUDA plugin"};
-}
 
 // Logistic regression on one column of bags.
 GraphSpec table_graph() {
@@ -150,7 +146,7 @@ void use_by_several_threads(Device device) {
 }  // namespace
 
 TEST(cuda_program_trains_tables_as_the_cpu) {
-  needs_device();
+  plugin_or_skip();
   for (const char* name : {"sgd", "adagrad", "rowwise_adagrad", "adam"}) {
     set_context(name);
     train_both(table_graph(), all(rule(name)));
@@ -159,7 +155,7 @@ TEST(cuda_program_trains_tables_as_the_cpu) {
 }
 
 TEST(cuda_program_trains_a_dlrm_as_the_cpu) {
-  needs_device();
+  plugin_or_skip();
   for (const char* name : {"sgd", "adagrad", "rowwise_adagrad", "adam"}) {
     set_context(name);
     train_both(dlrm_graph(), all(rule(name)));
@@ -168,13 +164,13 @@ TEST(cuda_program_trains_a_dlrm_as_the_cpu) {
 }
 
 TEST(cuda_program_adds_the_gradients_of_a_value_used_several_times) {
-  needs_device();
+  plugin_or_skip();
   train_both(shared_graph(), sgd());
 }
 
 TEST(cuda_program_predicts_and_evaluates_as_the_cpu) {
   const GraphSpec spec = dlrm_graph();
-  needs_device();
+  plugin_or_skip();
   Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
   for (const int64_t size : {5, 1, 9, 9, 9, 9, 9, 40, 9}) {
     const Batch batch = random_batch(spec.inputs, size, static_cast<uint64_t>(size));
@@ -190,7 +186,7 @@ TEST(cuda_program_predicts_and_evaluates_as_the_cpu) {
 
 TEST(cuda_program_takes_over_from_the_cpu_and_hands_back) {
   const GraphSpec spec = dlrm_graph();
-  needs_device();
+  plugin_or_skip();
   Program cpu(spec, best_isa(), 3), whole(spec, best_isa(), 3), device(spec, best_isa(), 4, Device::cuda);
   const auto move = [](const Program& from, Program& to) {
     const auto tensors = from.tensors();
@@ -213,7 +209,7 @@ TEST(cuda_program_takes_over_from_the_cpu_and_hands_back) {
 }
 
 TEST(cuda_program_reads_and_writes_parts_of_tensors) {
-  needs_device();
+  plugin_or_skip();
   for (const char* dtype : {"f32", "bf16", "f16"}) {
     set_context(dtype);
     GraphSpec spec = table_graph();
@@ -240,7 +236,7 @@ TEST(cuda_program_reads_and_writes_parts_of_tensors) {
 }
 
 TEST(cuda_program_prunes_and_counts_zeros_as_the_cpu) {
-  needs_device();
+  plugin_or_skip();
   const GraphSpec spec = table_graph();
   Program cpu(spec, best_isa(), 3), device(spec, best_isa(), 3, Device::cuda);
   cpu.prune({{{0}, 0.6}}, nullptr);
@@ -250,7 +246,7 @@ TEST(cuda_program_prunes_and_counts_zeros_as_the_cpu) {
 }
 
 TEST(cuda_program_graphs_do_what_was_recorded) {
-  needs_device();
+  plugin_or_skip();
   const Stream stream(Device::cuda);
   Buffer from(sizeof(float), MemoryKind::device), to(sizeof(float), MemoryKind::device);
   GraphCache cache;
@@ -271,7 +267,7 @@ TEST(cuda_program_graphs_do_what_was_recorded) {
 }
 
 TEST(cuda_program_launches_what_cannot_be_recorded) {
-  needs_device();
+  plugin_or_skip();
   const Stream stream(Device::cuda);
   GraphCache cache;
   int calls = 0;
@@ -284,7 +280,7 @@ TEST(cuda_program_launches_what_cannot_be_recorded) {
 }
 
 TEST(cuda_program_launches_what_fails_while_it_is_recorded) {
-  needs_device();
+  plugin_or_skip();
   const Stream stream(Device::cuda);
   GraphCache cache;
   int calls = 0, done = 0;
@@ -302,12 +298,12 @@ TEST(cuda_program_launches_what_fails_while_it_is_recorded) {
 TEST(program_is_used_by_several_threads) { use_by_several_threads(Device::cpu); }
 
 TEST(cuda_program_is_used_by_several_threads) {
-  needs_device();
+  plugin_or_skip();
   use_by_several_threads(Device::cuda);
 }
 
 TEST(cuda_program_refuses_ops_without_kernels) {
-  needs_device();
+  plugin_or_skip();
   GraphSpec spec = table_graph();
   spec.nodes.insert(spec.nodes.begin() + 1, {"layer_norm", "n", {"e"}, {"n"}, {}});
   spec.nodes[2].inputs[0] = "n";

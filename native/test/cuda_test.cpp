@@ -1,10 +1,5 @@
-// The plugin that is loaded, on a GPU or emulated: what device.cuh declares, streams and graphs, the emulator's own findings, and
-// what the loader says when something is missing.
-#include <unistd.h>
-
+// The plugin that is loaded, on a GPU or emulated: what device.cuh declares, streams and graphs, and the emulator's own findings.
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -16,23 +11,18 @@
 #include "cuda/checks.h"
 #include "exec/op_runner.h"
 #include "test/cuda_emulator/faults.h"
-#include "test/environment.h"
+#include "test/plugin_or_skip.h"
 #include "test/test.h"
 
 namespace dlrm::test {
 namespace {
 
-const CudaPlugin& plugin() {
-  if (!getenv("DLRM_CUDA_PLUGIN")) throw Skip{"no CUDA plugin"};
-  return cuda_plugin();
-}
-
 class Stream {
  public:
-  Stream() { cuda_check(plugin().create_stream(&stream_), "stream"); }
-  ~Stream() { plugin().destroy_stream(stream_); }
+  Stream() { cuda_check(plugin_or_skip().create_stream(&stream_), "stream"); }
+  ~Stream() { plugin_or_skip().destroy_stream(stream_); }
   operator CudaStream() const { return stream_; }
-  void synchronise() const { cuda_check(plugin().synchronise(stream_), "synchronise"); }
+  void synchronise() const { cuda_check(plugin_or_skip().synchronise(stream_), "synchronise"); }
 
  private:
   CudaStream stream_ = nullptr;
@@ -43,17 +33,17 @@ template <class T>
 class Array {
  public:
   Array(const Stream& stream, const std::vector<T>& values) : stream_(stream), n_(values.size()) {
-    cuda_check(plugin().allocate(&data_, n_ * sizeof(T)), "allocate");
-    cuda_check(plugin().copy(data_, values.data(), n_ * sizeof(T), stream), "copy");
+    cuda_check(plugin_or_skip().allocate(&data_, n_ * sizeof(T)), "allocate");
+    cuda_check(plugin_or_skip().copy(data_, values.data(), n_ * sizeof(T), stream), "copy");
     stream.synchronise();
   }
-  ~Array() { plugin().release(data_); }
+  ~Array() { plugin_or_skip().release(data_); }
   Array(const Array&) = delete;
   T* data() const { return static_cast<T*>(data_); }
   std::vector<T> read() const {
     std::vector<T> values(n_);
-    cuda_check(plugin().launched(), "launch");
-    cuda_check(plugin().copy(values.data(), data_, n_ * sizeof(T), stream_), "copy");
+    cuda_check(plugin_or_skip().launched(), "launch");
+    cuda_check(plugin_or_skip().copy(values.data(), data_, n_ * sizeof(T), stream_), "copy");
     stream_.synchronise();
     return values;
   }
@@ -66,7 +56,7 @@ class Array {
 
 template <class T>
 const T& table(const char* name) {
-  const void* found = plugin().kernels(name);
+  const void* found = plugin_or_skip().kernels(name);
   if (!found) throw Skip{std::string("this plugin has no ") + name};
   return *static_cast<const T*>(found);
 }
@@ -181,41 +171,41 @@ TEST(cuda_graphs) {
   const Stream stream;
   const Array<float> from(stream, std::vector<float>(128, 1.0f)), to(stream, std::vector<float>(128, 0.0f));
   CudaGraph graph = nullptr;
-  cuda_check(plugin().begin_capture(stream), "begin");
+  cuda_check(plugin_or_skip().begin_capture(stream), "begin");
   checks().stages(from.data(), to.data(), 128, stream);
-  cuda_check(plugin().launched(), "launch");
-  cuda_check(plugin().end_capture(stream, &graph), "end");
+  cuda_check(plugin_or_skip().launched(), "launch");
+  cuda_check(plugin_or_skip().end_capture(stream, &graph), "end");
   expect_equal(to.read(), std::vector<float>(128, 0.0f));
   for (const float value : {2.0f, 3.0f}) {
     const std::vector<float> values(128, value);
-    cuda_check(plugin().copy(from.data(), values.data(), 512, stream), "copy");
-    cuda_check(plugin().launch_graph(graph, stream), "launch");
+    cuda_check(plugin_or_skip().copy(from.data(), values.data(), 512, stream), "copy");
+    cuda_check(plugin_or_skip().launch_graph(graph, stream), "launch");
     expect_equal(to.read(), values);
   }
-  cuda_check(plugin().destroy_graph(graph), "destroy");
+  cuda_check(plugin_or_skip().destroy_graph(graph), "destroy");
 }
 
 TEST(cuda_capture_forbids_allocation) {
+  emulated_plugin_or_skip();
   const Stream stream;
-  if (!cuda_device().emulated) throw Skip{"only the emulator is strict"};
   CudaGraph graph = nullptr;
   void* memory = nullptr;
-  cuda_check(plugin().begin_capture(stream), "begin");
-  expect(plugin().allocate(&memory, 8) == CudaStatus::failed, "allocated while recording");
-  expect_error(Code::device, "capture", [&] { cuda_check(plugin().end_capture(stream, &graph), "end"); });
+  cuda_check(plugin_or_skip().begin_capture(stream), "begin");
+  expect(plugin_or_skip().allocate(&memory, 8) == CudaStatus::failed, "allocated while recording");
+  expect_error(Code::device, "capture", [&] { cuda_check(plugin_or_skip().end_capture(stream, &graph), "end"); });
 }
 
 TEST(cuda_capture_forbids_waiting_for_other_work) {
   const Stream stream, other;
   CudaEvent event = nullptr;
   CudaGraph graph = nullptr;
-  cuda_check(plugin().create_event(&event, false), "event");
-  cuda_check(plugin().record(event, other), "record");
-  cuda_check(plugin().begin_capture(stream), "begin");
-  expect(plugin().wait(stream, event) == CudaStatus::failed, "waited for what is not captured");
-  expect(plugin().end_capture(stream, &graph) == CudaStatus::failed, "the capture is not spoilt");
-  cuda_check(plugin().synchronise(stream), "the stream is usable again");
-  cuda_check(plugin().destroy_event(event), "destroy");
+  cuda_check(plugin_or_skip().create_event(&event, false), "event");
+  cuda_check(plugin_or_skip().record(event, other), "record");
+  cuda_check(plugin_or_skip().begin_capture(stream), "begin");
+  expect(plugin_or_skip().wait(stream, event) == CudaStatus::failed, "waited for what is not captured");
+  expect(plugin_or_skip().end_capture(stream, &graph) == CudaStatus::failed, "the capture is not spoilt");
+  cuda_check(plugin_or_skip().synchronise(stream), "the stream is usable again");
+  cuda_check(plugin_or_skip().destroy_event(event), "destroy");
 }
 
 // What a second model does while the compute thread records a step of the first.
@@ -223,15 +213,15 @@ TEST(cuda_capture_beside_another_thread) {
   const Stream stream;
   const Array<float> from(stream, std::vector<float>(128, 4.0f)), to(stream, std::vector<float>(128, 0.0f));
   CudaGraph graph = nullptr;
-  cuda_check(plugin().begin_capture(stream), "begin");
+  cuda_check(plugin_or_skip().begin_capture(stream), "begin");
   std::string why;
   std::thread([&] {
     try {
       const Stream other;
       const float number = 5;
       Buffer memory(1 << 20, MemoryKind::device), pinned(64, MemoryKind::pinned);
-      cuda_check(plugin().copy(memory.data(), &number, sizeof number, other), "copy");
-      cuda_check(plugin().copy(pinned.data(), memory.data(), sizeof number, other), "copy");
+      cuda_check(plugin_or_skip().copy(memory.data(), &number, sizeof number, other), "copy");
+      cuda_check(plugin_or_skip().copy(pinned.data(), memory.data(), sizeof number, other), "copy");
       other.synchronise();
       if (*pinned.as<float>() != number) why = "another number";
     } catch (const Error& error) {
@@ -240,25 +230,25 @@ TEST(cuda_capture_beside_another_thread) {
   }).join();
   expect(why.empty(), "%s", why.c_str());
   checks().stages(from.data(), to.data(), 128, stream);
-  cuda_check(plugin().launched(), "launch");
-  cuda_check(plugin().end_capture(stream, &graph), "end");
-  cuda_check(plugin().launch_graph(graph, stream), "launch");
+  cuda_check(plugin_or_skip().launched(), "launch");
+  cuda_check(plugin_or_skip().end_capture(stream, &graph), "end");
+  cuda_check(plugin_or_skip().launch_graph(graph, stream), "launch");
   expect_equal(to.read(), std::vector<float>(128, 4.0f));
-  cuda_check(plugin().destroy_graph(graph), "destroy");
+  cuda_check(plugin_or_skip().destroy_graph(graph), "destroy");
 }
 
 TEST(cuda_events) {
   const Stream first, second;
   const Array<float> from(first, std::vector<float>(256, 5.0f)), to(first, std::vector<float>(256, 0.0f)), copied(second, std::vector<float>(256, 0.0f));
   CudaEvent event = nullptr;
-  cuda_check(plugin().create_event(&event, true), "event");
+  cuda_check(plugin_or_skip().create_event(&event, true), "event");
   checks().stages(from.data(), to.data(), 256, first);
-  cuda_check(plugin().record(event, first), "record");
-  cuda_check(plugin().wait(second, event), "wait");
-  cuda_check(plugin().copy(copied.data(), to.data(), 1024, second), "copy");
+  cuda_check(plugin_or_skip().record(event, first), "record");
+  cuda_check(plugin_or_skip().wait(second, event), "wait");
+  cuda_check(plugin_or_skip().copy(copied.data(), to.data(), 1024, second), "copy");
   expect_equal(copied.read(), std::vector<float>(256, 5.0f));
-  cuda_check(plugin().synchronise_event(event), "synchronise");
-  cuda_check(plugin().destroy_event(event), "destroy");
+  cuda_check(plugin_or_skip().synchronise_event(event), "synchronise");
+  cuda_check(plugin_or_skip().destroy_event(event), "destroy");
 }
 
 // Two tensors with a gradient, one without, more than a launch takes.
@@ -303,9 +293,9 @@ TEST(cuda_clipping) {
   op->forward(run);
   expect_equal(squares.read(), {2 * want});  // added
   const double norm = std::sqrt(2 * want);
-  plugin().clip(scale.data(), squares.data(), 10 * norm, stream);
+  plugin_or_skip().clip(scale.data(), squares.data(), 10 * norm, stream);
   expect_equal(scale.read(), {1});
-  plugin().clip(scale.data(), squares.data(), norm / 4, stream);
+  plugin_or_skip().clip(scale.data(), squares.data(), norm / 4, stream);
   expect(std::fabs(scale.read()[0] - 0.25f) < 1e-6f, "scale %g", static_cast<double>(scale.read()[0]));
   std::vector<char> constants(op->constants_bytes);
   op->write_constants(run, constants.data());
@@ -367,109 +357,6 @@ TEST(emulator_shows_unwritten_numbers) {
   expect(std::isnan(out.read()[0]), "a cp_async is done before it is waited for");
   faults().unwritten(out.data(), stream);
   expect(std::isnan(out.read()[0]), "shared memory is not poisoned");
-}
-
-// The emulated plugin under another name, since one that is open is not asked again.
-class CopyOfPlugin {
- public:
-  CopyOfPlugin() {
-    plugin();
-    if (!cuda_device().emulated) throw Skip{"needs the emulated plugin"};
-    snprintf(path_, sizeof path_, "/tmp/dlrm_plugin_XXXXXX");
-    const int to = mkstemp(path_);
-    expect(to >= 0, "mkstemp");
-    FILE* from = fopen(getenv("DLRM_CUDA_PLUGIN"), "rb");
-    expect(from, "cannot read the plugin");
-    char block[1 << 16];
-    for (size_t n; (n = fread(block, 1, sizeof block, from)) > 0;) {
-      bytes_.append(block, n);
-      expect(write(to, block, n) == static_cast<ssize_t>(n), "cannot write the copy");
-    }
-    fclose(from);
-    close(to);
-  }
-  ~CopyOfPlugin() { unlink(path_); }
-  const char* path() const { return path_; }
-  void rewrite(const std::string& from, const std::string& to) {
-    const size_t at = bytes_.find(from);
-    expect(at != std::string::npos && from.size() == to.size(), "no such text in the plugin");
-    bytes_.replace(at, from.size(), to);
-    FILE* file = fopen(path_, "wb");
-    expect(file && fwrite(bytes_.data(), 1, bytes_.size(), file) == bytes_.size(), "cannot write the copy");
-    fclose(file);
-  }
-
- private:
-  char path_[64];
-  std::string bytes_;
-};
-
-void expect_refused(const char* text) {
-  expect_error(Code::device, text, [] { cuda_plugin(); });
-}
-
-TEST(cuda_missing_plugin) {
-  const Environment named("DLRM_CUDA_PLUGIN", "/no/such/file.so");
-  expect_refused("/no/such/file.so is not there: build it with npm run build:cuda");
-}
-
-TEST(cuda_file_that_is_no_library) {
-  char path[] = "/tmp/dlrm_no_plugin_XXXXXX";
-  const int file = mkstemp(path);
-  expect(file >= 0 && write(file, "text", 4) == 4, "mkstemp");
-  close(file);
-  const Environment named("DLRM_CUDA_PLUGIN", path);
-  expect_refused("cannot be loaded");
-  unlink(path);
-}
-
-TEST(cuda_plugin_of_another_version) {
-  CopyOfPlugin copy;
-  const std::string abi = plugin().abi;
-  copy.rewrite(abi, std::string(abi.size(), '0'));
-  const Environment named("DLRM_CUDA_PLUGIN", copy.path());
-  expect_refused("is of another version (000000000000)");
-}
-
-TEST(cuda_library_of_another_kind) {
-  CopyOfPlugin copy;
-  for (int i = 0; i < 2; ++i) copy.rewrite("dlrm_cuda_plugin", "dlrm_none_plugin");
-  const Environment named("DLRM_CUDA_PLUGIN", copy.path());
-  expect_refused("is no plugin of dlrm");
-}
-
-TEST(cuda_driver_and_device_missing) {
-  const CopyOfPlugin copy;
-  const Environment named("DLRM_CUDA_PLUGIN", copy.path());
-  const std::pair<const char*, const char*> cases[] = {
-      {"no_driver", "there is no NVIDIA driver: install one"},
-      {"old_driver", "the NVIDIA driver is too old: install a newer one (the driver is for CUDA 11.4"},
-      {"no_device", "there is no GPU that this plugin supports: see nvidia-smi"}};
-  for (const auto& c : cases) {
-    const Environment status("DLRM_CUDA_EMULATED_STATUS", c.first);
-    expect_refused(c.second);
-  }
-  cuda_plugin();  // tried again
-}
-
-TEST(cuda_out_of_memory) {
-  plugin();
-  if (!cuda_device().emulated) throw Skip{"needs the emulated plugin"};
-  const Environment bytes("DLRM_CUDA_EMULATED_BYTES", "1000000");
-  void* memory = nullptr;
-  expect_error(Code::memory, "use a smaller batch or smaller tables", [&] { cuda_check(plugin().allocate(&memory, 2000000), "the table t"); });
-}
-
-TEST(device_names) {
-  expect(device_from_name("cuda") == Device::cuda && device_from_name("cpu") == Device::cpu, "names");
-  expect(!strcmp(device_name(Device::cuda), "cuda") && !strcmp(device_name(Device::cpu), "cpu"), "names");
-  expect_error(Code::argument, "expected cpu or cuda, received \"gpu\"", [] { device_from_name("gpu"); });
-}
-
-TEST(ops_without_cuda_kernels_refuse) {
-  plugin();
-  const MakeArgs args{nullptr, "node", {}, {{kPerExample, 4}}, Isa::scalar, Device::cuda};
-  expect_error(Code::argument, "[layer_norm] device: this op has no CUDA kernels", [&] { make_op("layer_norm", args); });
 }
 
 }  // namespace

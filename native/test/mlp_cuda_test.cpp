@@ -12,16 +12,12 @@
 #include "exec/op_runner.h"
 #include "ops/mlp/cuda.h"
 #include "test/environment.h"
-#include "test/test.h"
+#include "test/plugin_or_skip.h"
 
 namespace dlrm::test {
 namespace {
 
 using Product = MlpCudaProduct;
-
-void need_cuda() {
-  if (!getenv("DLRM_CUDA_PLUGIN")) throw Skip{"no CUDA plugin"};
-}
 
 constexpr uint32_t kUnwritten = 0x7fc5a5a5;  // NaN
 
@@ -159,7 +155,7 @@ void check(const Case& c) {
 }
 
 TEST(mlp_cuda_products_in_every_tile) {
-  need_cuda();
+  plugin_or_skip();
   for (const bool bf16 : {false, true})
     for (const Product::Pass pass : {Product::forward, Product::input_gradient, Product::weight_gradient})
       for (const MlpTile tile : {MlpTile::t64x64, MlpTile::t128x128, MlpTile::t256x128}) {
@@ -176,8 +172,7 @@ TEST(mlp_cuda_products_in_every_tile) {
 
 // As on sm_86, sm_89 and sm_120.
 TEST(mlp_cuda_products_with_less_shared_memory) {
-  need_cuda();
-  if (!cuda_device().emulated) throw Skip{"needs the emulated plugin"};
+  emulated_plugin_or_skip();
   const Environment shared("DLRM_CUDA_EMULATED_SHARED", std::to_string(99 << 10));
   for (const bool bf16 : {false, true})
     for (const Product::Pass pass : {Product::forward, Product::weight_gradient})
@@ -185,7 +180,7 @@ TEST(mlp_cuda_products_with_less_shared_memory) {
 }
 
 TEST(mlp_cuda_products_of_few_rows) {
-  need_cuda();
+  plugin_or_skip();
   for (const bool bf16 : {false, true})
     for (int64_t rows = 1; rows <= kFewRows; ++rows) {
       check({Product::forward, bf16, MlpTile::few, 1, rows, 9, 1030 + rows, true, 0});
@@ -195,13 +190,13 @@ TEST(mlp_cuda_products_of_few_rows) {
 
 // Nothing of a factor's value is lost where the sums cancel: float32 stays float32.
 TEST(mlp_cuda_float32_keeps_its_precision) {
-  need_cuda();
+  plugin_or_skip();
   check({Product::forward, false, MlpTile::t64x64, 1, 64, 64, 2048, false, 0});
 }
 
 // Whatever its bits are, and in whichever factor.
 TEST(mlp_cuda_hands_on_nan_and_infinity) {
-  need_cuda();
+  plugin_or_skip();
   for (const char* precision : {"fp32", "bf16"})
     for (const uint32_t bits : {0x7fffffffu, 0xffffffffu, 0x7f800001u, 0x7fc00000u, 0x7f800000u})
       for (const bool in_weight : {false, true}) {
