@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ops/cross_v2/layer.h"
 #include "ops/mlp/mlp.h"
+#include "ops/row_blocks.h"
 #include "ops/op.h"
 #include "ops/registry.h"
 
@@ -23,10 +24,7 @@ const VariantTable<MlpKernels> kProducts = {{
     DLRM_X86(&mlp_avx512),
 }};
 
-constexpr double kFlopsPerNs = 50;  // roughly, of one core: only to judge whether a loop is worth waking the pool
 constexpr int64_t kMaxLayers = 64, kMaxRank = 1 << 20;
-
-int64_t block_rows(int64_t batch) { return std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64); }
 
 int64_t count_attr(const MakeArgs& args, const char* attr, int64_t least, int64_t most, double fallback) {
   const double value = args.attrs.number(args.op, attr, fallback);
@@ -71,14 +69,14 @@ class CrossV2 : public Op {
   }
 
   void forward(const Run& run) const override {
-    for_blocks(run, flops(run), [&](Range rows, Pool* pool) { forward_block(run, rows, pool); });
+    RowBlocks::of(run.batch, run.pool).each(run.pool, flops(run) / kFloatPace.flops, [&](Range rows, Pool* pool) { forward_block(run, rows, pool); });
   }
 
   void backward(const Run& run) const override {
-    for_blocks(run, flops(run), [&](Range rows, Pool* pool) { backward_block(run, rows, pool); });
+    RowBlocks::of(run.batch, run.pool).each(run.pool, flops(run) / kFloatPace.flops, [&](Range rows, Pool* pool) { backward_block(run, rows, pool); });
     std::vector<GradientJob> jobs;
     for (int64_t l = 0; l < layers_; ++l) add_jobs(run, l, jobs);
-    for_chunks(run.pool, static_cast<int64_t>(jobs.size()), flops(run) / kFlopsPerNs, [&](int64_t i) {
+    for_chunks(run.pool, static_cast<int64_t>(jobs.size()), flops(run) / kFloatPace.flops, [&](int64_t i) {
       const GradientJob& job = jobs[static_cast<size_t>(i)];
       products_.weight_gradient(job.sums, job.outputs, {0, strips(job.sums.inputs)});
     });
@@ -205,16 +203,6 @@ class CrossV2 : public Op {
       std::copy(padded + e * shape_.expert(), padded + e * shape_.expert() + shape_.rank, row + e * shape_.rank);
   }
 
-  // Many blocks: each is one chunk. A single one is handed the pool, to cut its columns instead.
-  template <class F>
-  void for_blocks(const Run& run, double flops, F&& body) const {
-    const int64_t rows = block_rows(run.batch), blocks = (run.batch + rows - 1) / rows;
-    Pool* const inner = blocks == 1 ? run.pool : nullptr;
-    for_chunks(run.pool, blocks, flops / kFlopsPerNs, [&](int64_t block) {
-      body(Range{block * rows, std::min(run.batch, (block + 1) * rows)}, inner);
-    });
-  }
-
   // out = in matrix (+ bias), all of them strips; `cols` padded.
   void product(const float* in, const float* matrix, const float* bias, float* out, Range rows, int64_t depth, int64_t cols,
                Pool* pool) const {
@@ -228,12 +216,7 @@ class CrossV2 : public Op {
     a.out_strip = a.rows * shape_.strip;
     a.writable = a.cols = cols;
     a.depth = depth;
-    const int64_t n = strips(cols);
-    constexpr int64_t kTogether = 4;
-    const double ns = static_cast<double>(a.rows * depth * cols) * 2 / kFlopsPerNs;
-    if (!pool) return products_.product(a, {0, n});
-    for_chunks(pool, (n + kTogether - 1) / kTogether, ns,
-               [&](int64_t i) { products_.product(a, {i * kTogether, std::min(n, (i + 1) * kTogether)}); });
+    run_product(products_.product, a, strips(cols), kFloatPace, pool);
   }
 
   void forward_block(const Run& run, Range rows, Pool* pool) const {
@@ -314,7 +297,7 @@ class CrossV2 : public Op {
 
   void add_jobs(const Run& run, int64_t l, std::vector<GradientJob>& jobs) const {
     const auto add = [&](const View& dweight, const View& dbias, const float* dz, int64_t outputs, const float* x, int64_t inputs) {
-      const MlpWeightGradient sums{dweight, dbias, dz, x, run.batch, block_rows(run.batch), outputs, inputs};
+      const MlpWeightGradient sums{dweight, dbias, dz, x, run.batch, RowBlocks::of(run.batch, run.pool).rows, outputs, inputs};
       constexpr int64_t kTogether = 2;
       for (int64_t i = 0; i < strips(outputs); i += kTogether)
         jobs.push_back({sums, {i, std::min(strips(outputs), i + kTogether)}});

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "ops/mlp/layers.h"
-#include "ops/mlp/row_blocks.h"
+#include "ops/row_blocks.h"
 #include "ops/precision.h"
 #include "ops/registry.h"
 

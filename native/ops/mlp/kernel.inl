@@ -3,9 +3,10 @@
 constexpr int64_t W = Vec::W;
 constexpr int64_t P = 2 * W;                // a strip: two vectors
 constexpr int kTileRows = W == 8 ? 6 : 12;  // 12 of 16 or 24 of 32 registers hold sums
-constexpr int64_t kDepth = W == 8 ? 512 : 256;  // of a pass: 32 KB of a strip, which stay in the nearest caches
+constexpr int64_t kDepth = W == 8 ? 256 : 192;  // of a pass, about: 16 or 24 KB of a strip, half of the nearest cache
 
 DLRM_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+DLRM_INLINE int64_t most(int64_t a, int64_t b) { return a < b ? b : a; }
 DLRM_INLINE int64_t strips_of(int64_t cols) { return (cols + P - 1) / P; }
 // The part of a vector that lies in the first n columns counted from its own first.
 DLRM_INLINE int lanes(int64_t n) { return static_cast<int>(n < 0 ? 0 : least(n, W)); }
@@ -172,8 +173,11 @@ DLRM_INLINE int strips_together(int64_t rows, int64_t left) {
 void product(const MlpProduct& a, Range strips) {
   // Tiles cut the rows evenly for the same reason.
   const int64_t tiles = (a.rows + kTileRows - 1) / kTileRows, rows = a.rows / tiles, larger = a.rows % tiles;
-  for (int64_t d = 0; d < a.depth; d += kDepth) {
-    const Range depth{d, least(a.depth, d + kDepth)};
+  // A single tile uses nothing of a strip twice.
+  const int64_t passes = tiles == 1 ? 1 : most(1, (a.depth + kDepth / 2) / kDepth);
+  const int64_t each = strips_of((a.depth + passes - 1) / passes) * P;
+  for (int64_t d = 0; d < a.depth; d += each) {
+    const Range depth{d, least(a.depth, d + each)};
     for (int64_t strip = strips.begin, n; strip < strips.end; strip += n) {
       n = strips_together(a.rows, strips.end - strip);
       for (int64_t t = 0, row = 0; t < tiles; ++t) {

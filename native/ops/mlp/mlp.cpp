@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "ops/mlp/bf16.h"
 #include "ops/mlp/layers.h"
-#include "ops/mlp/row_blocks.h"
+#include "ops/row_blocks.h"
 #include "ops/op.h"
 #include "ops/precision.h"
 #include "ops/registry.h"
@@ -19,14 +19,12 @@ const VariantTable<MlpKernels> kVariants = {{
     DLRM_X86(&mlp_avx512),
 }};
 
-constexpr MlpPace kPace{50, 10};
 constexpr double kFloatsPackedPerNs = 2;
 
 constexpr int64_t kTall = 64, kWide = 128;  // a tile of weights: rows, columns
 constexpr int64_t kLineFloats = 16;  // of a line of the caches
 
-// Rows of one block: enough blocks to share among the threads, enough rows to use what is read of the weights.
-RowBlocks blocks_of(int64_t batch) { return {batch, std::clamp<int64_t>((batch / 16 + 15) / 16 * 16, 16, 64)}; }
+RowBlocks blocks_of(const Run& run) { return RowBlocks::of(run.batch, run.pool); }
 
 struct Layer {
   int64_t inputs, outputs;
@@ -75,13 +73,13 @@ class Mlp : public Op {
     double work = 0;
     for (size_t l = 0; l < layers_.size(); ++l)
       work += (is_sparse(run, l) ? kSparseDensity : 1) * static_cast<double>(layers_[l].outputs * layers_[l].inputs);
-    blocks_of(run.batch).each(run.pool, 2 * work * static_cast<double>(run.batch) / kPace.flops,
+    blocks_of(run).each(run.pool, 2 * work * static_cast<double>(run.batch) / kFloatPace.flops,
                               [&](Range rows, Pool* pool) { forward_block(run, rows, pool); });
   }
 
   void backward(const Run& run) const override {
-    blocks_of(run.batch).each(run.pool, flops(run, false) / kPace.flops, [&](Range rows, Pool* pool) { backward_block(run, rows, pool); });
-    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kPace.flops;
+    blocks_of(run).each(run.pool, flops(run, false) / kFloatPace.flops, [&](Range rows, Pool* pool) { backward_block(run, rows, pool); });
+    const double ns_per_work = 2.0 * static_cast<double>(run.batch) / kFloatPace.flops;
     for_tasks(run.pool, ns_per_work, [&](const Task& task) {
       if (run.update)
         update(run, task);
@@ -92,7 +90,7 @@ class Mlp : public Op {
 
   size_t scratch_bytes(const Run& run) const override {
     const int64_t back = run.dout ? run.batch * dz_columns_ : 0;
-    const int64_t panels = run.training ? 0 : (serial(run) ? 1 : blocks_of(run.batch).count()) * panel_floats();
+    const int64_t panels = run.training ? 0 : (serial(run) ? 1 : blocks_of(run).count()) * panel_floats();
     return static_cast<size_t>(std::max(back, panels)) * sizeof(float);
   }
 
@@ -205,7 +203,7 @@ class Mlp : public Op {
     return static_cast<double>(run.batch) * (backward ? 2 * sum - (wants_din ? 0 : first) : sum);
   }
 
-  void product(const MlpProduct& a, Pool* pool) const { run_product(kernels_.product, a, strips(a.cols), kPace, pool); }
+  void product(const MlpProduct& a, Pool* pool) const { run_product(kernels_.product, a, strips(a.cols), kFloatPace, pool); }
 
   void forward_block(const Run& run, Range rows, Pool* pool) const {
     if (!is_sparse(run, 0)) {
@@ -219,7 +217,7 @@ class Mlp : public Op {
         continue;
       }
       while (end < layers_.size() && is_sparse(run, end)) ++end;
-      sparse_layers(run, l, end, rows, serial(run) ? 0 : rows.begin / blocks_of(run.batch).rows);
+      sparse_layers(run, l, end, rows, serial(run) ? 0 : rows.begin / blocks_of(run).rows);
     }
   }
 
@@ -352,7 +350,7 @@ class Mlp : public Op {
     a.dz = dz(run, task.layer);
     a.x = run.saved[task.layer].f32();
     a.batch = run.batch;
-    a.block_rows = blocks_of(run.batch).rows;
+    a.block_rows = blocks_of(run).rows;
     a.outputs = layer.outputs;
     a.inputs = layer.inputs;
     kernels_.weight_gradient(a, task.outputs, task.inputs);

@@ -1,4 +1,4 @@
-// A batch cut into blocks of rows, each of which goes through all layers while its values are near.
+// A batch cut into blocks of rows, each of which goes through all layers, or all ops, while its values are near.
 #pragma once
 #include <algorithm>
 
@@ -12,17 +12,26 @@ namespace dlrm {
 struct MlpPace {
   double flops, weights;
 };
+constexpr MlpPace kFloatPace{50, 10};
 
 struct RowBlocks {
   int64_t batch, rows;  // the last block may have fewer
 
+  // Enough rows to use what is read of the weights; with a pool, enough blocks to share among the threads.
+  static RowBlocks of(int64_t batch, const Pool* pool) {
+    constexpr int64_t kStep = 16, kMost = 64;
+    const int64_t rows = pool ? batch / 16 : batch;
+    return {batch, std::clamp((rows + kStep - 1) / kStep * kStep, kStep, kMost)};
+  }
+
   int64_t count() const { return (batch + rows - 1) / rows; }
+  Range block(int64_t i) const { return {i * rows, std::min(batch, (i + 1) * rows)}; }
 
   // body(range of rows, pool). Many blocks: each is one chunk, without a pool. A single one is handed it, to cut its columns instead.
   template <class F>
   void each(Pool* pool, double ns, F&& body) const {
     Pool* const inner = count() == 1 ? pool : nullptr;
-    for_chunks(pool, count(), ns, [&](int64_t i) { body(Range{i * rows, std::min(batch, (i + 1) * rows)}, inner); });
+    for_chunks(pool, count(), ns, [&](int64_t i) { body(block(i), inner); });
   }
 };
 
