@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "exec/batch_block.h"
 #include "exec/graph_cache.h"
 #include "exec/program.h"
 
@@ -37,6 +38,14 @@ struct Program::Execution {
   std::vector<Buffer> dlookup;  // per node: gradients of the per-sample weights
   GraphCache graphs;            // on a device
   const char* constants = nullptr;  // of this step, on the device
+};
+
+// What a thread needs for the block of a batch that it is at.
+struct Program::BlockSlot {
+  BlockSlot(const Graph& graph, int64_t rows) : execution(graph, Mode::predict, rows, MemoryKind::host) {}
+  Execution execution;
+  Buffer scratch;
+  BatchBlock block;
 };
 
 }  // namespace dlrm

@@ -1,7 +1,5 @@
 #include "exec/program.h"
 
-#include <cmath>
-
 #include "base/compute_thread.h"
 #include "base/error.h"
 #include "exec/execution.h"
@@ -119,9 +117,9 @@ Run Program::run_of(Execution& e, size_t n, Pool* pool) {
   return run;
 }
 
-void* Program::scratch_for(const Op& op, const Run& run) {
-  scratch_.reserve(op.scratch_bytes(run));
-  return scratch_.data();
+void* Program::scratch_for(const Op& op, const Run& run, Buffer& scratch) {
+  scratch.reserve(op.scratch_bytes(run));
+  return scratch.data();
 }
 
 void Program::forget_packed() { std::fill(packed_is_fresh_.begin(), packed_is_fresh_.end(), 0); }
@@ -143,11 +141,11 @@ void Program::prepare(Pool* pool, bool training) {
   packed_for_training_ = training;
 }
 
-void Program::forward(Execution& e, Pool* pool) {
+void Program::forward(Execution& e, Pool* pool, Buffer& scratch) {
   for (size_t n = 0; n < e.nodes.size(); ++n) {
     if (!e.plan.nodes[n].runs) continue;
     Run run = run_of(e, n, pool);
-    run.scratch = scratch_for(*graph_.nodes[n].op, run);
+    run.scratch = scratch_for(*graph_.nodes[n].op, run, scratch);
     graph_.nodes[n].op->forward(run);
   }
 }
@@ -183,7 +181,7 @@ void Program::backward(Execution& e, Pool* pool) {
     const Op& op = *graph_.nodes[n].op;
     Run run = run_of(e, n, pool);
     run.dlookup = dlookup_for(e, n, run);
-    run.scratch = scratch_for(op, run);
+    run.scratch = scratch_for(op, run, scratch_);
     const NodeParts parts(*this, n);
     parts_done_[n] = !on_device_ && clip_norm_ == 0 && op.updates_parts;
     if (parts_done_[n]) run.update = &parts;
@@ -197,7 +195,7 @@ void Program::backward(Execution& e, Pool* pool) {
 // A step with learning rates, or without them a forward pass.
 void Program::work(Execution& e, const std::vector<double>* rates, Pool* pool) {
   prepare(pool, rates != nullptr);
-  forward(e, pool);
+  forward(e, pool, scratch_);
   if (!rates) return;
   begin_parts(e, *rates, pool);
   backward(e, pool);
@@ -225,8 +223,6 @@ double Program::step(const Batch& batch, const std::vector<double>& rates, int64
 }
 
 double Program::infer(Mode mode, const Batch& batch, float* out, Pool* pool) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (batch.size == 0) return NAN;
   Execution& e = execution(mode, batch.size);
   bind(e, batch, nullptr, pool);
   on_device_ ? work_on_device(e, nullptr, pool) : work(e, nullptr, pool);
@@ -236,9 +232,5 @@ double Program::infer(Mode mode, const Batch& batch, float* out, Pool* pool) {
   for (int64_t b = 0; b < batch.size; ++b) out[b] = *p.row(b);
   return loss ? *loss : 0;
 }
-
-void Program::predict(const Batch& batch, float* out, Pool* pool) { infer(Mode::predict, batch, out, pool); }
-
-double Program::evaluate(const Batch& batch, float* out, Pool* pool) { return infer(Mode::evaluate, batch, out, pool); }
 
 }  // namespace dlrm

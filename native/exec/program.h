@@ -83,6 +83,7 @@ class Program {
  private:
   struct NodeViews;
   struct Execution;
+  struct BlockSlot;
   // One update op with the parameters it changes.
   struct Update {
     std::unique_ptr<Op> op;
@@ -131,11 +132,14 @@ class Program {
   float* dlookup_for(Execution& e, size_t node, const Run& run);
   const Op& adder(int64_t cols);
   void add_into(const View& to, const View& from, Pool* pool);
-  void forward(Execution& e, Pool* pool);
+  void forward(Execution& e, Pool* pool, Buffer& scratch);
   void backward(Execution& e, Pool* pool);
   void update(Execution& e, const std::vector<double>& rates, Pool* pool);
-  void* scratch_for(const Op& op, const Run& run);  // of the calls that run one after the other
+  static void* scratch_for(const Op& op, const Run& run, Buffer& scratch);
   Run run_of(Execution& e, size_t node, Pool* pool);
+  void predict_block(BlockSlot& slot, const BatchViews& batch, Range rows, float* out);
+  double forward_ns(Execution& e);
+  bool predict_blocks(const Batch& batch, float* out, Pool* pool);
   double infer(Mode mode, const Batch& batch, float* out, Pool* pool);
 
   mutable std::mutex mutex_;
@@ -158,7 +162,8 @@ class Program {
   int64_t max_batch_ = 0;
   double clip_norm_ = 0;
   std::array<std::unique_ptr<Execution>, kModeCount> executions_;
-  Buffer scratch_;
+  Buffer scratch_;  // of the calls that run one after the other
+  std::vector<std::unique_ptr<BlockSlot>> block_slots_;  // one for each thread
 
  public:
   ~Program();

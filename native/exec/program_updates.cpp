@@ -218,7 +218,7 @@ void Program::update(Execution& e, const std::vector<double>& rates, Pool* pool)
     run.scale = scale;
     run.scale_at = scale_at;
     run.again = clips;
-    run.scratch = clips ? update.scratch.data() : scratch_for(*update.op, run);
+    run.scratch = clips ? update.scratch.data() : scratch_for(*update.op, run, scratch_);
     update.op->forward(run);
   }
   std::copy(parts_done_.begin(), parts_done_.end(), packed_is_fresh_.begin());

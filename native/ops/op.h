@@ -191,6 +191,9 @@ class Op {
   // Bytes of Run::scratch either pass needs for this batch and these bags.
   virtual size_t scratch_bytes(const Run&) const { return 0; }
   virtual bool wants_dlookup(const Run&) const { return false; }
+  // Would forward cut one of these bags of `batch` examples into parts? The order of its sum then depends on the other bags;
+  // else what forward makes of an example without Run::training depends on nothing but the example, to the bit.
+  virtual bool cuts_bags(const Bags&, int64_t /*batch*/) const { return false; }
   // On a GPU: what depends on Run::lr, step and key. The host writes it before every step and copies it to Run::constants, so
   // that the recorded launches of a step (a CUDA graph) serve all of them.
   size_t constants_bytes = 0;

@@ -51,6 +51,7 @@ for (const [kind, ModelClass] of modelKinds) {
       const batch = await firstBatch(data.test, size)
       const expected = await model.predict(batch)
       t.equal(expected.length, size)
+      t.same((await model.evaluate(batch)).predictions, expected)
       t.same(await loaded.predict(batch), expected)
       t.same(loaded.predictSync(batch), expected)
     }

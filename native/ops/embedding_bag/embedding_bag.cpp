@@ -54,6 +54,16 @@ class EmbeddingBag : public Op {
     return !is_quantised(params[0].dtype) && (row_weights_ || (run.in && run.in[0].bags && run.in[0].bags->weights && options_.any(Pooling::sum)));
   }
 
+  bool cuts_bags(const Bags& bags, int64_t batch) const override {
+    for (const TableColumn& column : options_.columns) {
+      const int64_t giant = giant_lookups(column);
+      const int32_t* const offsets = bags.offsets[column.bag];
+      for (int64_t b = 0; bags.lookups(column.bag) > giant && b < batch; ++b)
+        if (offsets[b + 1] - offsets[b] > giant) return true;
+    }
+    return false;
+  }
+
   void forward(const Run& run) const override {
     check_weights(*run.in[0].bags);
     if (cuda_) return cuda_forward(run);
