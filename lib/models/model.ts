@@ -234,7 +234,10 @@ export abstract class Model {
     return this.#program.predict(...flatten(batch))
   }
 
-  /** As `predict`, on the caller's thread: the fastest way for a few rows. Waits if a step of this model is running. */
+  /**
+   * As `predict`, but the caller waits: the fastest way. A single row is predicted on this thread alone; for more rows the
+   * threads of `threads()` help, unless they are at work for somebody else. Waits if a step of this model is running.
+   */
   predictSync(batch: Batch): Float32Array {
     return this.#program.predictSync(...flatten(batch))
   }

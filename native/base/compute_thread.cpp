@@ -45,21 +45,29 @@ struct Queue {
 struct ComputeThread {
   Queue<ComputeJob> queue;
   std::atomic<int> threads{default_threads()};
+  std::mutex in_use;  // of the pool
 
   ComputeThread() {
     std::thread([this] { loop(); }).detach();
   }
 
   void loop() {
-    std::unique_ptr<Pool> pool;
-    int made_for = 0;
     for (;;) {
       const ComputeJob job = queue.take();
-      const int wanted = threads;
-      if (made_for != wanted) pool = std::make_unique<Pool>(made_for = wanted);
-      job(*pool);
+      std::lock_guard<std::mutex> lock(in_use);
+      job(pool());
     }
   }
+
+  Pool& pool() {
+    const int wanted = threads;
+    if (made_for_ != wanted) pool_ = std::make_unique<Pool>(made_for_ = wanted);
+    return *pool_;
+  }
+
+ private:
+  std::unique_ptr<Pool> pool_;
+  int made_for_ = 0;
 };
 
 struct WaitingThread {
@@ -84,6 +92,11 @@ void submit(ComputeJob job) { instance().queue.put(std::move(job)); }
 void submit_wait(std::function<void()> job) {
   static WaitingThread* thread = new WaitingThread();
   thread->queue.put(std::move(job));
+}
+
+void with_idle_pool(const std::function<void(Pool*)>& work) {
+  std::unique_lock<std::mutex> lock(instance().in_use, std::try_to_lock);
+  work(lock ? &instance().pool() : nullptr);
 }
 
 void set_threads(int threads) { instance().threads = threads; }

@@ -200,9 +200,12 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   Napi::Value predict_sync(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       read_batch(info, 0, sync_batch_);
-      prepare(sync_batch_, shared_->program, false, nullptr);
       auto out = Napi::Float32Array::New(info.Env(), static_cast<size_t>(sync_batch_.size));
-      shared_->program.predict(sync_batch_, out.Data(), nullptr);
+      const auto work = [&](Pool* pool) {
+        prepare(sync_batch_, shared_->program, false, pool);
+        shared_->program.predict(sync_batch_, out.Data(), pool);
+      };
+      sync_batch_.size > 1 ? with_idle_pool(work) : work(nullptr);
       return out;
     });
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/compute_thread.h"
+#include "base/error.h"
 #include "base/pool.h"
 #include "test/sanitizer.h"
 #include "test/test.h"
@@ -145,6 +146,50 @@ TEST(compute_thread_runs_jobs_in_order) {
   for (int i = 0; i < 6; ++i)
     expect(order[static_cast<size_t>(i)] == i && threads[static_cast<size_t>(i)] == 1 + i % 3, "job %d: %d threads", i,
            threads[static_cast<size_t>(i)]);
+}
+
+TEST(the_pool_is_lent_while_the_compute_thread_has_no_job_for_it) {
+  std::promise<void> running, go_on;
+  submit([&](Pool&) {
+    running.set_value();
+    go_on.get_future().wait();
+  });
+  running.get_future().wait();
+  bool lent = true;
+  with_idle_pool([&](Pool* pool) { lent = pool != nullptr; });
+  expect(!lent, "lent while a job runs");
+  go_on.set_value();
+  for (int i = 0; i < 1000 && !lent; ++i) {
+    with_idle_pool([&](Pool* pool) { lent = pool != nullptr; });
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  expect(lent, "not lent after the job");
+  expect_error(Code::value, "of the work", [] { with_idle_pool([](Pool*) { fail(Code::value, "of the work"); }); });
+  with_idle_pool([&](Pool* pool) { lent = pool != nullptr; });
+  expect(lent, "not lent after an error");
+}
+
+TEST(the_pool_is_lent_to_one_thread_at_a_time) {
+  const int before = current_threads();
+  set_threads(3);
+  std::atomic<int> wrong{0};
+  const auto work = [&](Pool* pool) {
+    std::vector<int> runs(40, 0);
+    for_chunks(pool, 40, 1e9, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; });
+    for (const int n : runs) wrong += n != 1;
+  };
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller)
+    callers.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) with_idle_pool(work);
+    });
+  for (int i = 0; i < 200; ++i) submit([&](Pool& pool) { work(&pool); });
+  std::promise<void> done;
+  submit([&](Pool&) { done.set_value(); });
+  for (std::thread& caller : callers) caller.join();
+  done.get_future().wait();
+  set_threads(before);
+  expect(wrong == 0, "%d chunks did not run once", wrong.load());
 }
 
 }  // namespace

@@ -10,9 +10,9 @@ import { ParameterGroups } from '../../lib/optim/groups.js'
 import { SGD } from '../../lib/optim/sgd.js'
 import { tinyBatch, tinyModel } from '../support/tiny_model.js'
 
-async function compiled(options = {}): Promise<DLRM> {
+async function compiled(options = {}, maxBatch = 64): Promise<DLRM> {
   const model = tinyModel(options)
-  await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch: 64 })
+  await model.compile({ optimizer: new SGD({ lr: 0.1 }), maxBatch })
   return model
 }
 
@@ -197,6 +197,30 @@ t.test('any number of threads and two models at once give bitwise the same', asy
     t.same(await run(), alone, `${count} threads`)
   }
   native.threads(threads)
+})
+
+t.test('predictSync is the same beside running steps and with any number of threads', async t => {
+  const [model, other] = [await compiled(), await compiled({}, 1000)]
+  const batch = tinyBatch(600)
+  const expected = await model.predict(batch)
+  const threads = native.threads()
+  for (const count of [1, 3, threads]) {
+    native.threads(count)
+    const steps = Array.from({ length: 20 }, (_, i) => other.step(tinyBatch(1000, i)))
+    for (let i = 0; i < 50; i++) t.same(model.predictSync(batch), expected)
+    await Promise.all(steps)
+    t.same(model.predictSync(batch), expected, `${count} threads, nothing else running`)
+  }
+  const before = other.predictSync(batch)
+  const step = other.step(tinyBatch(1000))
+  const during = other.predictSync(batch)
+  await step
+  const after = other.predictSync(batch)
+  t.notSame(before, after)
+  t.ok(
+    [before, after].some(p => p.every((value, i) => value === during[i])),
+    'from before the step or behind it, never from within',
+  )
 })
 
 t.test('state and save wait for, or refuse, steps in flight', async t => {
