@@ -17,9 +17,10 @@ constexpr MlpPace kFloatPace{50, 10};
 struct RowBlocks {
   int64_t batch, rows;  // the last block may have fewer
 
-  // Enough rows to use what is read of the weights; with a pool, enough blocks to share among the threads.
+  // Enough rows to use what is read of the weights; with a pool, enough blocks to share among the threads; whole tiles of the
+  // products (mlp's kTileRows).
   static RowBlocks of(int64_t batch, const Pool* pool) {
-    constexpr int64_t kStep = 16, kMost = 64;
+    constexpr int64_t kStep = 12, kMost = 60;
     const int64_t rows = pool ? batch / 16 : batch;
     return {batch, std::clamp((rows + kStep - 1) / kStep * kStep, kStep, kMost)};
   }
