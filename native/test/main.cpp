@@ -36,6 +36,9 @@ enum Outcome { passed, failed, skipped };
 
 char current[512];
 
+bool own_told = false;
+bool* told = &own_told;  // that the test has failed; with --limit the process before looks at it
+
 #if !defined(DLRM_ADDRESS_SANITIZER)
 // Kernels are compared beside inaccessible pages: a fault is a finding. No recovery, since pool threads may be running.
 void crashed(int signal) {
@@ -43,12 +46,14 @@ void crashed(int signal) {
                     : signal == SIGILL                    ? ": instruction this machine does not have\n"
                                                           : ": killed by a signal\n";
   if (write(1, current, strlen(current)) < 0 || write(1, why, strlen(why)) < 0) _exit(3);
+  *told = true;
   _exit(1);
 }
 #else
 void reported() {
   const char* why = ": a sanitizer's report\n";
   if (write(1, current, strlen(current)) < 0 || write(1, why, strlen(why)) < 0) _exit(3);
+  *told = true;
 }
 #endif
 
@@ -119,6 +124,7 @@ bool device_is_lost() {
 // What the processes of a run with a limit share.
 struct Progress {
   int next, counts[3];
+  bool told;
   char name[256];  // of the test that runs
 };
 
@@ -158,6 +164,7 @@ int run_limited(const Options& options, Progress& progress) {
   signal(SIGALRM, SIG_DFL);
   for (;;) {
     const int before = progress.next;
+    progress.told = false;
     fflush(stdout);
     const pid_t child = fork();
     if (child < 0) return fprintf(stderr, "dlrm_native_test: fork failed\n"), kNoTests;
@@ -165,6 +172,7 @@ int run_limited(const Options& options, Progress& progress) {
 #ifdef __linux__
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // who ends this program means all of it
 #endif
+      told = &progress.told;
       const int status = run_from(options, progress);
       fflush(stdout);
       _exit(status);
@@ -175,8 +183,9 @@ int run_limited(const Options& options, Progress& progress) {
     if (progress.next == before) return fprintf(stderr, "dlrm_native_test: crashes before the first test\n"), kNoTests;
     if (WIFEXITED(status) && WEXITSTATUS(status) == kAnotherProcess) continue;
     ++progress.counts[failed];
-    if (!WIFEXITED(status))  // else crashed() has told
-      printf("not ok %s: %s\n", progress.name, WTERMSIG(status) == SIGALRM ? "took too long" : "its process is lost");
+    if (progress.told) continue;
+    const bool hung = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;  // a report that nobody hears of ends in an exit
+    printf("not ok %s: %s\n", progress.name, hung ? "took too long" : WIFEXITED(status) && kAddressSanitizer ? "a sanitizer's report" : "its process is lost");
   }
 }
 

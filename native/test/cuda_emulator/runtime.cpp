@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -48,13 +49,19 @@ struct Allocation {
   size_t map_bytes;
 };
 
-// Never destroyed: objects that end with the process still release their memory.
-std::recursive_mutex& mutex = *new std::recursive_mutex;
-std::set<Stream*>& streams = *new std::set<Stream*>;
-std::map<char*, Allocation>& allocations = *new std::map<char*, Allocation>;
+// Never destroyed: objects that end with the process still release their memory. In place: the loader opens a library that it
+// then refuses, and a leak checker would miss memory that only the closed one knew of. One of each type.
+template <class T>
+T& undying() {
+  alignas(T) static char room[sizeof(T)];
+  return *new (room) T;
+}
+std::recursive_mutex& mutex = undying<std::recursive_mutex>();
+std::set<Stream*>& streams = undying<std::set<Stream*>>();
+std::map<char*, Allocation>& allocations = undying<std::map<char*, Allocation>>();
 size_t device_bytes = 0;
 int working = 0;                 // drains within each other
-std::string& fault_text = *new std::string;  // of work done since the last synchronisation
+std::string& fault_text = undying<std::string>();  // of work done since the last synchronisation
 thread_local std::string error;  // error_text()
 
 using Lock = std::lock_guard<std::recursive_mutex>;
