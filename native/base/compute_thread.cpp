@@ -30,10 +30,12 @@ struct Queue {
   }
 
   Job take() {
-    const bool awake = patience.awake([this] { return waiting.load(std::memory_order_acquire) > 0; });
-    std::unique_lock<std::mutex> lock(mutex);
-    wake.wait(lock, [this] { return !jobs.empty(); });
-    if (!awake) patience.came();
+    patience.wait([this] { return waiting.load(std::memory_order_acquire) > 0; },
+                  [this] {
+                    std::unique_lock<std::mutex> lock(mutex);
+                    wake.wait(lock, [this] { return !jobs.empty(); });
+                  });
+    std::lock_guard<std::mutex> lock(mutex);
     Job job = std::move(jobs.front());
     jobs.pop_front();
     --waiting;

@@ -40,7 +40,9 @@ void Pool::run(const Job& job) {
   }
   work();
   auto done = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
-  while (!patience_.awake(done)) std::this_thread::yield();
+  patience_.wait(done, [&] {
+    while (!done()) std::this_thread::yield();
+  });
 }
 
 // A claim is ordered after the loop's beginning and a chunk's end before the loop's, nothing else: chunks are not ordered among
@@ -69,13 +71,12 @@ void Pool::worker() {
   };
   Patience patience;
   while (!stop_) {
-    if (!patience.awake(something)) {
+    patience.wait(something, [&] {
       std::unique_lock<std::mutex> lock(mutex_);
       parked_.fetch_add(1, std::memory_order_seq_cst);
       wake_.wait(lock, something);
       parked_.fetch_sub(1, std::memory_order_relaxed);
-      patience.came();
-    }
+    });
     work();
   }
 }

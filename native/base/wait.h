@@ -25,33 +25,35 @@ class Patience {
   // Bridges the serial gaps inside one step; and the way from one step through JavaScript to the next.
   static constexpr auto kShort = std::chrono::microseconds(60), kLong = std::chrono::microseconds(1000);
 
-  // Waits awake: true as soon as ready(), false when it is time to sleep. The caller then sleeps until ready() and calls came().
+  // Until ready(): awake, and when it is time to sleep in sleep(), which returns once ready().
+  template <class Ready, class Sleep>
+  void wait(Ready ready, Sleep sleep) {
+    const auto began = Clock::now();
+    if (!awake(ready, began)) sleep();
+    soon_ = Clock::now() - began < kLong;
+  }
+
+ private:
   template <class Ready>
-  bool awake(Ready ready) {
+  bool awake(Ready ready, Clock::time_point began) {
     const auto patience = soon_ && crowded_ == 0 ? kLong : kShort;
     if (crowded_ > 0) --crowded_;
-    began_ = Clock::now();
-    for (auto last = began_;;) {
+    for (auto last = began;;) {
       for (int i = 0; i < 64; ++i) {
-        if (ready()) return came(), true;
+        if (ready()) return true;
         relax();
       }
       const auto now = Clock::now();
       if (now - last > kSlice) return crowded_ = kCrowded, false;  // a turn takes a few us: another thread had this core
-      if (now - began_ > patience) return false;
-      if (now - began_ > kShort) std::this_thread::yield();
+      if (now - began > patience) return false;
+      if (now - began > kShort) std::this_thread::yield();
       last = now;
     }
   }
 
-  // What was waited for has come.
-  void came() { soon_ = Clock::now() - began_ < kLong; }
-
- private:
   // No hiccup of a virtual machine, but a turn of another thread; waits for which the core is then left to others.
   static constexpr auto kSlice = std::chrono::microseconds(500);
   static constexpr int kCrowded = 64;
-  Clock::time_point began_;
   int crowded_ = 0;
   bool soon_ = false;
 };
