@@ -45,7 +45,11 @@ Batch random_batch(const InputSpec& inputs, int64_t size, uint64_t seed) {
 }
 
 std::vector<float> values(const Program& program, size_t index) {
-  std::vector<float> data(static_cast<size_t>(program.tensors()[index]->size()));
+  size_t i = 0, size = 0;
+  program.each_tensor([&](const Tensor& tensor) {  // also while another thread quantises
+    if (i++ == index) size = static_cast<size_t>(tensor.size());
+  });
+  std::vector<float> data(size);
   program.read(index, 0, static_cast<int64_t>(data.size()), data.data());
   return data;
 }
